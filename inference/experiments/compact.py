@@ -66,8 +66,22 @@ def view(sample: Sample, rng: np.random.Generator, prompts: int) -> View | None:
     labels = sample.labels.astype(np.float32)  # OpenCV turns no whole numbers of 32 bits
     rgb, (labels,), _ = crop(sample.rgb, [labels], SIDE, rng, zoom=ZOOM)
     quarter, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    rgb, cut = turn(rgb, quarter, mirror), turn(labels, quarter, mirror).astype(np.int32)
-    cells = [(number, mask) for number, mask in cells_of(cut) if mask.bits.sum() >= LEAST_AREA]
+    rgb, cut = (
+        turn(rgb, quarter, mirror),
+        turn(
+            labels,
+            quarter,
+            mirror,
+        ).astype(np.int32),
+    )
+    cells = [
+        (
+            number,
+            mask,
+        )
+        for number, mask in cells_of(cut)
+        if mask.bits.sum() >= LEAST_AREA
+    ]
     if not cells:
         return None
     chosen = rng.permutation(len(cells))[:prompts]
@@ -91,7 +105,14 @@ def drawn_prompts(
     if rng.random() > 0.25:
         boxes += rng.normal(0, rng.uniform(0, 0.15), (count, 4)) * np.tile(size, 2)
         boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 0.4 * size)
-    points, signs = np.zeros((count, CLICKS, 2)), np.full((count, CLICKS), -1, np.int64)
+    points, signs = (
+        np.zeros((count, CLICKS, 2)),
+        np.full(
+            (count, CLICKS),
+            -1,
+            np.int64,
+        ),
+    )
     if kind == 1:
         boxes[:] = np.nan
         for row in range(count):
@@ -107,7 +128,10 @@ def drawn_prompts(
     return boxes, points, signs
 
 
-def inner_click(truth: npt.NDArray[np.uint8], rng: np.random.Generator) -> tuple[float, float]:
+def inner_click(
+    truth: npt.NDArray[np.uint8],
+    rng: np.random.Generator,
+) -> tuple[float, float]:
     """Somewhere in the cell, rather in its middle than at its rim."""
     places = np.argwhere(truth > 0)
     depth = cv2.distanceTransform(truth, cv2.DIST_L2, 3)[tuple(places.T)]
@@ -115,11 +139,20 @@ def inner_click(truth: npt.NDArray[np.uint8], rng: np.random.Generator) -> tuple
     return float(x + rng.random()), float(y + rng.random())
 
 
-def batch(samples: list[Sample], size: int, prompts: int, rng: np.random.Generator) -> Batch:
+def batch(
+    samples: list[Sample],
+    size: int,
+    prompts: int,
+    rng: np.random.Generator,
+) -> Batch:
     weight = np.sqrt([1.0 + len(sample.boxes) for sample in samples])
     views: list[View] = []
     while len(views) < size:
-        found = view(samples[rng.choice(len(samples), p=weight / weight.sum())], rng, prompts)
+        found = view(
+            samples[rng.choice(len(samples), p=weight / weight.sum())],
+            rng,
+            prompts,
+        )
         if found is not None:
             views.append(found)
     return Batch(
@@ -139,8 +172,19 @@ def loss(model: nn.Module, drawn: Batch) -> Tensor:
     total = embedding.new_zeros(())
     for i, truth in enumerate(drawn.truth):
         boxes = None if drawn.boxes[i].isnan().any() else drawn.boxes[i]
-        clicks = None if (drawn.signs[i] < 0).all() else (drawn.points[i], drawn.signs[i])
-        logits, quality = model.answer((embedding[i : i + 1], fine[i : i + 1]), boxes, clicks)
+        clicks = (
+            None
+            if (drawn.signs[i] < 0).all()
+            else (
+                drawn.points[i],
+                drawn.signs[i],
+            )
+        )
+        logits, quality = model.answer(
+            (embedding[i : i + 1], fine[i : i + 1]),
+            boxes,
+            clicks,
+        )
         wanted = F.avg_pool2d(truth[:, None], 2)[:, 0]
         total = total + mask_loss(logits[:, 0].float(), wanted, quality[:, 0].float())
     return total / len(drawn.truth)
@@ -149,23 +193,45 @@ def loss(model: nn.Module, drawn: Batch) -> Tensor:
 def mask_loss(logits: Tensor, wanted: Tensor, quality: Tensor) -> Tensor:
     """logits, wanted (n, h, w); quality (n,). A small cell counts as much as a large one: BCE is for its area."""
     area = wanted.sum((1, 2)).clamp(min=8)
-    cross = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum((1, 2)) / (4 * area)
+    cross = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(
+        (
+            1,
+            2,
+        )
+    ) / (4 * area)
     p = torch.sigmoid(logits)
-    dice = 1 - (2 * (p * wanted).sum((1, 2)) + 1) / (p.sum((1, 2)) + wanted.sum((1, 2)) + 1)
+    dice = 1 - (2 * (p * wanted).sum((1, 2)) + 1) / (
+        p.sum((1, 2))
+        + wanted.sum(
+            (
+                1,
+                2,
+            )
+        )
+        + 1
+    )
     hard, solid = logits > 0, wanted > 0.5
     iou = (hard & solid).sum((1, 2)) / (hard | solid).sum((1, 2)).clamp(min=1)
     return cross.mean() + dice.mean() + F.mse_loss(quality, iou.float())
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--sets", default="dsb2018,tnbc")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--until", type=int, help="end at this step of the schedule")
     parser.add_argument("--batch", type=int, default=3)
-    parser.add_argument("--prompts", type=int, default=10, help="of each crop, at most")
+    parser.add_argument(
+        "--prompts",
+        type=int,
+        default=10,
+        help="of each crop, at most",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("work/compact"))
     parser.add_argument("--device", default="auto")
@@ -190,8 +256,14 @@ def main(argv: list[str] | None = None) -> int:
         schedule,
         device=where,
         work=options.work,
-        fingerprint=fingerprint((MODEL, schedule.steps, options.batch, options.prompts), samples),
-        report=lambda p: print(f"epoch {p.done}/{p.total} loss {p.values['loss']:.4f}", flush=True),
+        fingerprint=fingerprint(
+            (MODEL, schedule.steps, options.batch, options.prompts),
+            samples,
+        ),
+        report=lambda p: print(
+            f"epoch {p.done}/{p.total} loss {p.values['loss']:.4f}",
+            flush=True,
+        ),
         stop=lambda: False,
     )
     about = {"model": MODEL, "sets": sets, "steps": options.steps, "until": options.until, "seed": options.seed}

@@ -5,9 +5,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def binary_cross_entropy(logits: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
+def binary_cross_entropy(
+    logits: Tensor,
+    wanted: Tensor,
+    valid: Tensor,
+) -> Tensor:
     """Mean of -t log p - (1 - t) log (1 - p) where valid; all of one shape, wanted and valid in 0..1."""
-    values = F.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype), reduction="none")
+    values = F.binary_cross_entropy_with_logits(
+        logits,
+        wanted.to(logits.dtype),
+        reduction="none",
+    )
     return (values * valid).sum() / valid.sum().clamp(min=1)
 
 

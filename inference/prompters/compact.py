@@ -39,7 +39,13 @@ class Block(nn.Module):
         super().__init__()
         self.around = nn.Conv2d(width, width, 7, 1, 3, groups=width)
         self.norm = nn.LayerNorm(width)
-        self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.wide, self.narrow = (
+            nn.Linear(width, 4 * width),
+            nn.Linear(
+                4 * width,
+                width,
+            ),
+        )
         self.scale = nn.Parameter(torch.full((width,), 0.1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,13 +66,32 @@ class Encoder(nn.Module):
         self.neck = nn.Sequential(nn.Conv2d(width, width, 1), LayerNorm2d(width))
         self.fine = nn.Conv2d(self.body.channels, width // 8, 1)
         nn.init.zeros_(self.fine.weight)  # the body's features are large; what they add is learned from nothing
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
+        self.register_buffer(
+            "mean",
+            torch.tensor(MEAN)[:, None, None],
+            persistent=False,
+        )
+        self.register_buffer(
+            "deviation",
+            torch.tensor(DEVIATION)[:, None, None],
+            persistent=False,
+        )
 
-    def forward(self, x: Tensor, additions: Additions | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        x: Tensor,
+        additions: Additions | None = None,
+    ) -> tuple[Tensor, Tensor]:
         seen = self.body((x * self.deviation + self.mean) / 255)  # the body takes 0..1
         places = self.patches(seen).permute(0, 2, 3, 1)
-        added = [None] * len(self.blocks) if additions is None else additions(x, places)
+        added = (
+            [None] * len(self.blocks)
+            if additions is None
+            else additions(
+                x,
+                places,
+            )
+        )
         for block, more in zip(self.blocks, added):
             places = block(places if more is None else places + more)
         return self.neck(places.permute(0, 3, 1, 2)), self.fine(seen)
@@ -81,24 +106,45 @@ class CompactNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.image_encoder = Encoder()
-        self.prompt_encoder = PromptEncoder(self.dim, (PLACES, PLACES), (SIDE, SIDE), 16)
+        self.prompt_encoder = PromptEncoder(
+            self.dim,
+            (PLACES, PLACES),
+            (SIDE, SIDE),
+            16,
+        )
         # A kernel of some ten pixels: with SAM's 1.0 two neighbouring nuclei are one place for a token.
-        self.prompt_encoder.pe_layer = PositionEmbeddingRandom(self.dim // 2, scale=2.0)
+        self.prompt_encoder.pe_layer = PositionEmbeddingRandom(
+            self.dim // 2,
+            scale=2.0,
+        )
         self.prompt_encoder.mask_downscaling = nn.Identity()  # masks as prompts are not used
         self.drawn = nn.Parameter(torch.randn(3, self.dim) * 0.1)  # what a box, an inner and an outer click add
         self.mask_decoder = MaskDecoder(
             transformer_dim=self.dim,
-            transformer=TwoWayTransformer(depth=2, embedding_dim=self.dim, mlp_dim=512, num_heads=4),
+            transformer=TwoWayTransformer(
+                depth=2,
+                embedding_dim=self.dim,
+                mlp_dim=512,
+                num_heads=4,
+            ),
             num_multimask_outputs=0,
             iou_head_depth=2,
             iou_head_hidden_dim=self.dim,
         )
 
-    def embed(self, x: Tensor, additions: Additions | None = None) -> tuple[Tensor, ...]:
+    def embed(
+        self,
+        x: Tensor,
+        additions: Additions | None = None,
+    ) -> tuple[Tensor, ...]:
         found: tuple[Tensor, ...] = self.image_encoder(x, additions)
         return found
 
-    def prompt(self, boxes: Tensor | None, clicks: Clicks | None) -> tuple[Tensor, Tensor]:
+    def prompt(
+        self,
+        boxes: Tensor | None,
+        clicks: Clicks | None,
+    ) -> tuple[Tensor, Tensor]:
         """Tokens (n, k, C) and what is added to the embedding (n, C, h, w); boxes and clicks in pixels of the input."""
         given = boxes if boxes is not None else clicks[0] if clicks is not None else None
         if given is None:
@@ -121,10 +167,22 @@ class CompactNet(nn.Module):
 
         extra  (t, C) learned tokens beside the output tokens
         """
-        logits, quality, _ = decode(self.mask_decoder, seen[0], self.positions(), *prompt, extra=extra, fine=seen[1])
+        logits, quality, _ = decode(
+            self.mask_decoder,
+            seen[0],
+            self.positions(),
+            *prompt,
+            extra=extra,
+            fine=seen[1],
+        )
         return logits, quality
 
-    def answer(self, seen: tuple[Tensor, ...], boxes: Tensor | None, clicks: Clicks | None) -> tuple[Tensor, Tensor]:
+    def answer(
+        self,
+        seen: tuple[Tensor, ...],
+        boxes: Tensor | None,
+        clicks: Clicks | None,
+    ) -> tuple[Tensor, Tensor]:
         return self.decode(seen, self.prompt(boxes, clicks))
 
 
@@ -150,7 +208,10 @@ def drawings(boxes: Tensor | None, clicks: Clicks | None, like: Tensor) -> Tenso
 def shares(low: Tensor, high: Tensor) -> Tensor:
     """(n, places) which share of each place lies between low and high, both (n,) in pixels."""
     edges = torch.arange(PLACES, device=low.device) * PATCH
-    inside = torch.minimum(high[:, None], edges + PATCH) - torch.maximum(low[:, None], edges)
+    inside = torch.minimum(high[:, None], edges + PATCH) - torch.maximum(
+        low[:, None],
+        edges,
+    )
     return inside.clamp(0, PATCH) / PATCH
 
 

@@ -18,7 +18,14 @@ def test_it_is_small_enough_for_a_browser():
     assert sum(value.numel() for value in net.parameters()) == 2_504_681 <= 8_000_000
     with torch.no_grad():
         seen = net.embed(torch.zeros(1, 3, 256, 256))
-    assert [tuple(level.shape[1:]) for level in seen] == [(128, 32, 32), (16, 128, 128)]
+    assert [tuple(level.shape[1:]) for level in seen] == [
+        (128, 32, 32),
+        (
+            16,
+            128,
+            128,
+        ),
+    ]
     assert sum(level.numel() for level in seen) * 2 <= 1_000_000  # bytes in float16
 
 
@@ -48,14 +55,22 @@ def test_more_tokens_change_masks_and_no_tokens_do_not():
         same, _ = net.decode(seen, prompt, extra=torch.zeros(0, 128))
         other, _ = net.decode(seen, prompt, extra=torch.randn(4, 128))
     assert plain.shape == (2, 1, 128, 128) and quality.shape == (2, 1)
-    assert torch.allclose(plain, same, atol=1e-5) and not torch.allclose(plain, other, atol=1e-3)
+    assert torch.allclose(plain, same, atol=1e-5) and not torch.allclose(
+        plain,
+        other,
+        atol=1e-3,
+    )
     with pytest.raises(ValueError, match="a box or clicks"):
         net.prompt(None, None)
 
 
 def test_it_prompts_like_the_others(tmp_path):
     torch.manual_seed(0)
-    path = files.save(tmp_path / "net.safetensors", CompactNet().state_dict(), {"model": MODEL})
+    path = files.save(
+        tmp_path / "net.safetensors",
+        CompactNet().state_dict(),
+        {"model": MODEL},
+    )
     made = prompter("boxwise-sam", weights=path, device="cpu")
     assert made.name.startswith("boxwise-sam-1-")
     field = painted_field(0, side=300)
@@ -63,7 +78,12 @@ def test_it_prompts_like_the_others(tmp_path):
     assert len(found.masks) == len(field.boxes) and np.isfinite(found.scores).all()
     clicks = (field.boxes[:, :2] + field.boxes[:, 2:])[:, None] / 2
     signs = np.ones((len(clicks), 1), np.int8)
-    assert len(made.decode(made.encode(field.rgb), Prompts(points=clicks, signs=signs)).masks) == len(clicks)
+    assert len(
+        made.decode(
+            made.encode(field.rgb),
+            Prompts(points=clicks, signs=signs),
+        ).masks
+    ) == len(clicks)
     with pytest.raises(files.BadWeights, match="views of 256 pixels"):
         prompter("boxwise-sam", weights=path, side=512)
 
@@ -78,7 +98,7 @@ def test_a_copy_without_the_weights_says_so(monkeypatch):
 # -- its training
 
 
-def test_views_hold_the_cells_that_their_prompts_mean():
+def test_views_show_the_cells_that_their_prompts_mean():
     rng = np.random.default_rng(0)
     field = painted_field(1, side=256)
     for _ in range(12):
@@ -103,7 +123,11 @@ def test_the_mask_loss_by_hand():
 def test_the_script_trains_and_goes_on(tmp_path, monkeypatch, capsys):
     fields = [painted_field(i, side=256) for i in range(2)]
     monkeypatch.setattr(training, "training_samples", lambda data, sets: fields)
-    monkeypatch.setattr(training, "Schedule", lambda *a, **k: SCHEDULE(*a, **k | {"warmup": 1}))
+    monkeypatch.setattr(
+        training,
+        "Schedule",
+        lambda *a, **k: SCHEDULE(*a, **k | {"warmup": 1}),
+    )
     arguments = [str(tmp_path), "--steps", "2", "--batch", "1", "--prompts", "2", "--work", str(tmp_path / "work")]
     output = tmp_path / "net.safetensors"
     assert training.main([*arguments, "-o", str(output), "--until", "1"]) == 0

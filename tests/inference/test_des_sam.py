@@ -42,7 +42,10 @@ def test_distillation_by_hand():
     student = torch.tensor([[[LOG3, 0.0]]])  # p = 0.75, 0.5
     cross = -(math.log(0.75) + math.log(0.5)) / 2
     dice = 1 - (2 * 0.75 + 1) / (0.75 + 0.5 + 1 + 1)
-    assert distillation(teacher, student).item() == pytest.approx(cross + dice, abs=1e-6)
+    assert distillation(teacher, student).item() == pytest.approx(
+        cross + dice,
+        abs=1e-6,
+    )
 
 
 def test_an_edge_where_colours_change_costs_less_than_one_elsewhere():
@@ -53,7 +56,13 @@ def test_an_edge_where_colours_change_costs_less_than_one_elsewhere():
     on_the_edge[:, 20:40, 20:40] = 9
     beside = on_the_edge.roll(5, 2)
     settings = PRESETS["quick"]
-    good, bad = (edge_loss(masks, image, boxes, settings).item() for masks in (on_the_edge, beside))
+    good, bad = (
+        edge_loss(masks, image, boxes, settings).item()
+        for masks in (
+            on_the_edge,
+            beside,
+        )
+    )
     assert good < 0.01 < bad
     assert edge_loss(on_the_edge[:0], image, boxes[:0], settings).item() == 0
 
@@ -63,12 +72,21 @@ def test_gradients_are_those_of_finite_differences(part):
     torch.manual_seed(0)
     masks = torch.randn(2, 12, 12, dtype=torch.float64, requires_grad=True)
     image = torch.rand(3, 12, 12, dtype=torch.float64)
-    boxes = torch.tensor([[2.0, 2.0, 9.0, 8.0], [1.0, 3.0, 7.0, 10.0]], dtype=torch.float64)
+    boxes = torch.tensor(
+        [[2.0, 2.0, 9.0, 8.0], [1.0, 3.0, 7.0, 10.0]],
+        dtype=torch.float64,
+    )
     if part == "distillation":
-        assert torch.autograd.gradcheck(lambda x: distillation(image[:2] - 0.5, x), masks)
+        assert torch.autograd.gradcheck(
+            lambda x: distillation(image[:2] - 0.5, x),
+            masks,
+        )
     elif part == "edges":
         both = settings_of("quick")
-        assert torch.autograd.gradcheck(lambda x: edge_loss(x, image, boxes, both), masks)
+        assert torch.autograd.gradcheck(
+            lambda x: edge_loss(x, image, boxes, both),
+            masks,
+        )
     else:
         logits = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
         sides = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
@@ -99,7 +117,13 @@ def test_the_learned_tokens_alone_part_student_and_teacher():
     net = small_net().eval()
     seen = net.embed(torch.randn(1, 3, 256, 256))
     boxes = torch.tensor([[20.0, 20, 44, 50], [100, 100, 130, 120]])
-    teacher, student = (net.masks(seen, boxes, student=student) for student in (False, True))
+    teacher, student = (
+        net.masks(seen, boxes, student=student)
+        for student in (
+            False,
+            True,
+        )
+    )
     assert teacher.shape == (2, 128, 128) and not torch.equal(teacher, student)
     net.prompts.data = net.prompts[:0].data
     assert torch.allclose(net.masks(seen, boxes, student=True), teacher, atol=1e-5)
@@ -110,7 +134,11 @@ def test_the_learned_tokens_alone_part_student_and_teacher():
 def test_masks_are_learned_of_what_the_detector_made_of_a_cell():
     net = small_net().train()
     boxes = [torch.tensor([[20.0, 20, 44, 50], [100, 100, 130, 120]])]
-    losses, chosen = net.detection_losses(net.embed(torch.randn(1, 3, 256, 256)), boxes, torch.ones(1, 256, 256))
+    losses, chosen = net.detection_losses(
+        net.embed(torch.randn(1, 3, 256, 256)),
+        boxes,
+        torch.ones(1, 256, 256),
+    )
     assert set(losses) == {"loss_objectness", "loss_rpn_box_reg", "classification", "boxes"}
     assert isinstance(net.heads, BoxHeads) and len(chosen) == 1
     assert len(chosen[0].found) == len(chosen[0].drawn) >= 2  # the boxes themselves are among the proposals
@@ -135,14 +163,28 @@ def test_a_stopped_training_goes_on_to_the_same_weights(own_net, tmp_path):
     steps = []
 
     def run(output, stop):
-        return frame.train("des-sam", samples, [], settings, output=output, report=lambda p: None, stop=stop)
+        return frame.train(
+            "des-sam",
+            samples,
+            [],
+            settings,
+            output=output,
+            report=lambda p: None,
+            stop=stop,
+        )
 
     run(tmp_path / "whole", lambda: False)
     with pytest.raises(Cancelled):
         run(tmp_path / "parts", lambda: steps.append(1) or len(steps) > 4)
     assert not (tmp_path / "parts/des-sam.json").exists()
     run(tmp_path / "parts", lambda: False)
-    whole, parts = ((tmp_path / name / des_sam.WEIGHTS).read_bytes() for name in ("whole", "parts"))
+    whole, parts = (
+        (tmp_path / name / des_sam.WEIGHTS).read_bytes()
+        for name in (
+            "whole",
+            "parts",
+        )
+    )
     assert whole == parts
 
 
@@ -150,16 +192,36 @@ def test_labels_that_it_cannot_learn_from_are_declined(tmp_path):
     settings = settings_of("tiny", device="cpu")
     with pytest.raises(InferenceError, match="DES-SAM needs 20 boxes; there are 4"):
         few = [painted_field(0, cells=4)]
-        frame.train("des-sam", few, [], settings, output=tmp_path, report=print, stop=lambda: False)
+        frame.train(
+            "des-sam",
+            few,
+            [],
+            settings,
+            output=tmp_path,
+            report=print,
+            stop=lambda: False,
+        )
     points = painted_field(0, cells=30, side=256)
     points.boxes[:, 2:] = points.boxes[:, :2]
     with pytest.raises(InferenceError, match="learns from boxes, and there is none"):
-        des_sam.train([points], [], settings, output=tmp_path, report=print, stop=lambda: False)
+        des_sam.train(
+            [points],
+            [],
+            settings,
+            output=tmp_path,
+            report=print,
+            stop=lambda: False,
+        )
 
 
 def test_cells_are_found_once_and_stay_near_their_boxes(own_net):
     net = small_net()
-    made = des_sam.DesSam(net, settings_of("tiny"), device=torch.device("cpu"), digest="")
+    made = des_sam.DesSam(
+        net,
+        settings_of("tiny"),
+        device=torch.device("cpu"),
+        digest="",
+    )
 
     def whole_view(seen, boxes, *, student):
         return torch.full((len(boxes), 128, 128), 5.0)

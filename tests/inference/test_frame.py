@@ -95,5 +95,5 @@ def test_parts_and_stain_of_a_method_that_has_neither(tmp_path, monkeypatch, cap
     assert predict.main(["model", str(tmp_path / "i.png"), "-o", str(out), "--parts"]) == 1
     assert "made in one piece; leave out --parts" in capsys.readouterr().err and not (out / "labels").exists()
     assert predict.main(["model", str(tmp_path / "i.png"), "-o", str(out), "--new-stain"]) == 0
-    said = capsys.readouterr().out
-    assert "nothing to fit" in said and "i.png: 1 cells\n" in said
+    printed = capsys.readouterr().out
+    assert "nothing to fit" in printed and "i.png: 1 cells\n" in printed

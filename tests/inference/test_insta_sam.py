@@ -38,9 +38,17 @@ def test_pseudo_labels_by_hand():
     found = pseudo_labels(torch.logit(chances), delta=0.5, epsilon=0.3)
     # one mask; the other; two masks; -0.6 log 0.6 = 0.31 is too unsure; so is -0.3 log 0.3 = 0.36
     assert found.tolist() == [[1, 2, IGNORED, IGNORED, IGNORED]]
-    background = pseudo_labels(torch.full((3, 1, 1), logit(0.01)), delta=0.5, epsilon=0.3)
+    background = pseudo_labels(
+        torch.full((3, 1, 1), logit(0.01)),
+        delta=0.5,
+        epsilon=0.3,
+    )
     assert background.tolist() == [[0]]
-    assert pseudo_labels(torch.zeros(0, 2, 2), delta=0.5, epsilon=0.3).tolist() == [[0, 0], [0, 0]]
+    assert pseudo_labels(
+        torch.zeros(0, 2, 2),
+        delta=0.5,
+        epsilon=0.3,
+    ).tolist() == [[0, 0], [0, 0]]
 
 
 def test_distance_maps_by_hand():
@@ -61,7 +69,10 @@ def test_negatives_are_other_points_and_never_the_own():
         assert len(others) == 4 and tuple(points[row].tolist()) not in others
     _, few = with_negatives(points[:2], order[:2, :2])
     assert few.tolist() == [[1, 0, -1, -1, -1]] * 2
-    assert with_negatives(points[:1], order[:1, :1])[1].tolist() == [[1, -1, -1, -1, -1]]
+    assert with_negatives(
+        points[:1],
+        order[:1, :1],
+    )[1].tolist() == [[1, -1, -1, -1, -1]]
 
 
 def test_high_frequencies_leave_out_the_mean_and_keep_the_finest():
@@ -81,7 +92,13 @@ def test_the_objective_by_hand():
     maps = torch.tensor([[[0.0]], [[0.25]], [[0.0]]])
     settings = insta_sam.PRESETS["tiny"]
     valid = torch.ones(1, 1, dtype=torch.bool)
-    found = insta_sam.image_loss(teacher=sure, student=sure, maps=maps, valid=valid, settings=settings)
+    found = insta_sam.image_loss(
+        teacher=sure,
+        student=sure,
+        maps=maps,
+        valid=valid,
+        settings=settings,
+    )
     # masks: nothing is wrong; foreground: log 2 + (1 - 0.5 / 1); distances: 5 * mean(0.25, 0)
     assert found.item() == pytest.approx(math.log(2) + 0.5 + 5 * 0.125, abs=1e-5)
 
@@ -91,10 +108,16 @@ def test_what_is_ignored_teaches_nothing():
     maps = torch.randn(3, 4, 4)
     valid = torch.ones(4, 4, dtype=torch.bool)
     settings = insta_sam.PRESETS["tiny"]
-    found = insta_sam.image_loss(teacher=unsure, student=unsure, maps=maps, valid=valid, settings=settings)
+    found = insta_sam.image_loss(
+        teacher=unsure,
+        student=unsure,
+        maps=maps,
+        valid=valid,
+        settings=settings,
+    )
     assert found.item() == pytest.approx(1 + 1, abs=1e-5)  # the two IoU losses of nothing
     unknown = insta_sam.image_loss(
-        teacher=torch.full((1, 4, 4), 20.0), student=torch.full((1, 4, 4), 20.0), maps=maps, valid=~valid,
+        teacher=torch.full((1, 4, 4), 20.0), student=torch.full((1, 4, 4), 20.0,), maps=maps, valid=~valid,
         settings=settings,
     )  # fmt: skip
     assert unknown.item() == pytest.approx(1 + 1, abs=1e-5)
@@ -109,7 +132,13 @@ def test_the_gradient_of_the_objective_is_that_of_finite_differences():
     settings = insta_sam.PRESETS["tiny"]
 
     def objective(masks, found):
-        return insta_sam.image_loss(teacher=teacher, student=masks, maps=found, valid=valid, settings=settings)
+        return insta_sam.image_loss(
+            teacher=teacher,
+            student=masks,
+            maps=found,
+            valid=valid,
+            settings=settings,
+        )
 
     assert torch.autograd.gradcheck(objective, (student, maps))
 
@@ -132,7 +161,10 @@ def test_training_begins_with_the_net_as_it_was_and_changes_no_frozen_weight():
 
 def test_the_full_configuration_has_the_parameters_that_the_card_names():
     with torch.device("meta"):
-        net = InstaNet(SamNet(VIT_H).requires_grad_(False), inner=insta_sam.PRESETS["paper"].inner)
+        net = InstaNet(
+            SamNet(VIT_H).requires_grad_(False),
+            inner=insta_sam.PRESETS["paper"].inner,
+        )
     own = sum(value.numel() for value in net.adapters.parameters())
     assert trained_parameters(net) == PARAMETERS and own == ADAPTERS
 
@@ -143,14 +175,19 @@ PARAMETERS, ADAPTERS = 3_927_296, 141_632  # the paper names none
 # -- cells
 
 
-def test_touching_cells_are_told_apart_by_their_distances():
+def test_touching_cells_are_separated_by_their_distances():
     labels = np.zeros((64, 64), np.int32)
     rows, columns = np.mgrid[:64, :64]
     labels[(rows - 30) ** 2 + (columns - 20) ** 2 < 100] = 1
     labels[((rows - 30) ** 2 + (columns - 39) ** 2 < 100) & (labels == 0)] = 2
     labels[5:9, 5:9] = 3
     across, down = distance_maps(torch.from_numpy(labels).long()).numpy()
-    found = cells_from_maps((labels > 0).astype(np.float32), across, down, least_area=20)
+    found = cells_from_maps(
+        (labels > 0).astype(np.float32),
+        across,
+        down,
+        least_area=20,
+    )
     assert found.max() == 2 and not found[5:9, 5:9].any()  # 16 pixels are too few
     table = metrics.contingency(np.where(labels == 3, 0, labels), found)
     assert metrics.aji(table) > 0.95
@@ -161,7 +198,10 @@ def test_points_judge_cells():
     labels[:5, :5], labels[10:15, 10:15], labels[:5, 10:] = 1, 2, 3
     points = np.array([[2, 2], [11, 11], [13, 13], [2, 18]], float)
     # one cell holds one point, one holds two, one none: 2 * 1 / (3 + 4)
-    assert insta_sam.point_f1(labels, np.concatenate([points, points], axis=1)) == pytest.approx(2 / 7)
+    assert insta_sam.point_f1(
+        labels,
+        np.concatenate([points, points], axis=1),
+    ) == pytest.approx(2 / 7)
     assert insta_sam.point_f1(np.zeros((4, 4), np.int32), np.zeros((0, 4))) == 1.0
 
 
@@ -183,22 +223,48 @@ def test_a_stopped_training_goes_on_to_the_same_weights(own_net, tmp_path):
     steps = []
 
     def run(output, stop):
-        return frame.train("insta-sam", samples, [], settings, output=output, report=lambda p: None, stop=stop)
+        return frame.train(
+            "insta-sam",
+            samples,
+            [],
+            settings,
+            output=output,
+            report=lambda p: None,
+            stop=stop,
+        )
 
     run(tmp_path / "whole", lambda: False)
     with pytest.raises(Cancelled):
         run(tmp_path / "parts", lambda: steps.append(1) or len(steps) > 4)
     assert not (tmp_path / "parts/insta-sam.json").exists()
     run(tmp_path / "parts", lambda: False)
-    whole, parts = ((tmp_path / name / insta_sam.WEIGHTS).read_bytes() for name in ("whole", "parts"))
+    whole, parts = (
+        (tmp_path / name / insta_sam.WEIGHTS).read_bytes()
+        for name in (
+            "whole",
+            "parts",
+        )
+    )
     assert whole == parts
 
 
-def test_labels_that_it_cannot_learn_from_are_declined(painted_folder, tmp_path, capsys):
+def test_labels_that_it_cannot_learn_from_are_declined(
+    painted_folder,
+    tmp_path,
+    capsys,
+):
     field = painted_field(0, cells=4)
     settings = insta_sam.settings_of("tiny", device="cpu")
     with pytest.raises(InferenceError, match="InstaSAM needs 20 points; there are 4"):
-        frame.train("insta-sam", [field], [], settings, output=tmp_path, report=print, stop=lambda: False)
+        frame.train(
+            "insta-sam",
+            [field],
+            [],
+            settings,
+            output=tmp_path,
+            report=print,
+            stop=lambda: False,
+        )
     with pytest.raises(SystemExit):
         train.main([str(painted_folder), "-o", str(tmp_path / "m"), "--method", "insta-sam", "--labels", "boxes"])
     assert "insta-sam learns from points, not from boxes; --method boxcell does" in capsys.readouterr().err
@@ -221,10 +287,19 @@ def test_one_real_image_is_learned_by_heart(tnbc):
     numbers = truth.unique()[1:]
     sure = torch.where(truth[None] == numbers[:, None, None], 20.0, -20.0)
     valid = torch.ones(128, 128, dtype=torch.bool)
-    optimiser = torch.optim.AdamW([one for one in net.parameters() if one.requires_grad], lr=2e-3)
+    optimiser = torch.optim.AdamW(
+        [one for one in net.parameters() if one.requires_grad],
+        lr=2e-3,
+    )
     for _ in range(300):
         maps = net.maps(net.embed(x))[0]
-        loss = insta_sam.image_loss(teacher=sure, student=sure, maps=maps, valid=valid, settings=settings)
+        loss = insta_sam.image_loss(
+            teacher=sure,
+            student=sure,
+            maps=maps,
+            valid=valid,
+            settings=settings,
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -16,17 +16,31 @@ def test_cross_entropy_by_hand():
     wanted = torch.tensor([[[1.0, 0.0, 0.0]]])
     valid = torch.tensor([[[1.0, 1.0, 0.0]]])  # the third is not known
     expected = (-math.log(0.75) - math.log(0.25)) / 2
-    assert binary_cross_entropy(logits, wanted, valid).item() == pytest.approx(expected, abs=1e-6)
+    assert binary_cross_entropy(logits, wanted, valid).item() == pytest.approx(
+        expected,
+        abs=1e-6,
+    )
     assert binary_cross_entropy(logits, wanted, torch.zeros_like(valid)).item() == 0
 
 
 def test_intersection_over_union_by_hand():
     wanted = torch.tensor([[[1.0, 0.0]]])
     # shared 0.5; united (0.5 + 1 - 0.5) + (0.5 + 0 - 0) = 1.5
-    assert iou_loss(HALF, wanted, torch.ones(1, 1, 2)).item() == pytest.approx(1 - 0.5 / 1.5)
+    assert iou_loss(
+        HALF,
+        wanted,
+        torch.ones(1, 1, 2),
+    ).item() == pytest.approx(1 - 0.5 / 1.5)
     # only the first pixel is valid: shared 0.5, united 1
     assert iou_loss(HALF, wanted, wanted).item() == pytest.approx(0.5)
-    assert iou_loss(torch.zeros(0, 2, 2), torch.zeros(0, 2, 2), torch.ones(0, 2, 2)).item() == 0
+    assert (
+        iou_loss(
+            torch.zeros(0, 2, 2),
+            torch.zeros(0, 2, 2),
+            torch.ones(0, 2, 2),
+        ).item()
+        == 0
+    )
 
 
 def test_dice_by_hand():

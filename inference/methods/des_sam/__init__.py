@@ -48,7 +48,14 @@ PROMPTS = 64  # decoded at a time
 class DesSam:
     """A trained DES-SAM (inference.methods.frame.Trained), and a detector."""
 
-    def __init__(self, net: DesNet, settings: DesSettings, *, device: torch.device, digest: str) -> None:
+    def __init__(
+        self,
+        net: DesNet,
+        settings: DesSettings,
+        *,
+        device: torch.device,
+        digest: str,
+    ) -> None:
         self.net, self.settings, self.device = net.to(device).eval(), settings, device
         self.models = {"net": f"{METHOD}-{digest[:8]}", "encoder": settings.prompter}
         self.name = METHOD
@@ -66,12 +73,31 @@ class DesSam:
         return self._found(rgb, with_masks=False)[0]
 
     @torch.no_grad()
-    def _found(self, rgb: RGB, *, with_masks: bool) -> tuple[Detections, list[BoxMask]]:
+    def _found(
+        self,
+        rgb: RGB,
+        *,
+        with_masks: bool,
+    ) -> tuple[Detections, list[BoxMask]]:
         """Boxes of the whole image, best first, and the mask of each."""
         height, width = rgb.shape[:2]
         halo = self.settings.view // 8
-        boxes, scores, masks = [np.zeros((0, 4))], [np.zeros(0, np.float32)], list[BoxMask]()
-        for tile in tiles(width, height, side=self.settings.view - 2 * halo, halo=halo):
+        boxes, scores, masks = (
+            [np.zeros((0, 4))],
+            [
+                np.zeros(
+                    0,
+                    np.float32,
+                )
+            ],
+            list[BoxMask](),
+        )
+        for tile in tiles(
+            width,
+            height,
+            side=self.settings.view - 2 * halo,
+            halo=halo,
+        ):
             x0, y0, x1, y1 = tile.outer
             seen, here, sure = self._detected(rgb[y0:y1, x0:x1], tile)
             if with_masks:
@@ -80,15 +106,28 @@ class DesSam:
             scores.append(sure)
         every, sure = np.concatenate(boxes), np.concatenate(scores)
         every = np.clip(every, 0, [width, height, width, height])
-        kept = nms(torch.from_numpy(every), torch.from_numpy(sure).double(), self.settings.nms).numpy()
+        kept = nms(
+            torch.from_numpy(every),
+            torch.from_numpy(sure).double(),
+            self.settings.nms,
+        ).numpy()
         found = Detections(every[kept], sure[kept], np.zeros(len(kept), np.int64))
         return found, [masks[i] for i in kept] if with_masks else []
 
-    def _detected(self, rgb: RGB, tile: Tile) -> tuple[tuple[Tensor, ...], np.ndarray, np.ndarray]:
+    def _detected(
+        self,
+        rgb: RGB,
+        tile: Tile,
+    ) -> tuple[tuple[Tensor, ...], np.ndarray, np.ndarray]:
         """Maps of a tile; boxes (n, 4), in pixels of the tile, whose middle lies in its core; their scores."""
         side, view = self.net.composed.side, self.settings.view
         with mixed(self.device):
-            seen = self.net.embed(normalised(to_batch([squared(rgb, view)]).to(self.device), side))
+            seen = self.net.embed(
+                normalised(
+                    to_batch([squared(rgb, view)]).to(self.device),
+                    side,
+                )
+            )
         self.net.heads.score_thresh = self.settings.threshold
         found = self.net.detect(seen)
         boxes = found["boxes"].double().cpu().numpy() * view / side
@@ -97,7 +136,14 @@ class DesSam:
         kept = (middles >= tile.core[:2]).all(1) & (middles < tile.core[2:]).all(1) & (sizes >= 1).all(1)
         return seen, boxes[kept], found["scores"].cpu().numpy()[kept]
 
-    def _masks(self, seen: tuple[Tensor, ...], boxes: np.ndarray, tile: Tile, width: int, height: int) -> list[BoxMask]:
+    def _masks(
+        self,
+        seen: tuple[Tensor, ...],
+        boxes: np.ndarray,
+        tile: Tile,
+        width: int,
+        height: int,
+    ) -> list[BoxMask]:
         """The student's masks in pixels of the image, each inside its box and a little around it."""
         side, view = self.net.composed.side, self.settings.view
         found = []
@@ -105,11 +151,20 @@ class DesSam:
             part = boxes[start : start + PROMPTS]
             prompts = torch.from_numpy(part * side / view).float().to(self.device)
             logits = self.net.masks(seen, prompts, student=True)[:, None]
-            large = F.interpolate(logits, (view, view), mode="bilinear", align_corners=False)[:, 0]
+            large = F.interpolate(
+                logits,
+                (view, view),
+                mode="bilinear",
+                align_corners=False,
+            )[:, 0]
             for box, bits in zip(part, (large > 0).cpu().numpy()):
                 margin = np.tile(LEAK * (box[2:] - box[:2]), 2) * [-1, -1, 1, 1]
                 near = rasterise_boxes((box + margin)[None], view, view)
-                placed = clip(BoxMask(tile.outer[0], tile.outer[1], bits & near), width, height)
+                placed = clip(
+                    BoxMask(tile.outer[0], tile.outer[1], bits & near),
+                    width,
+                    height,
+                )
                 found.append(placed or BoxMask(0, 0, np.zeros((0, 0), bool)))
         return found
 
@@ -147,7 +202,10 @@ def train(
         settings.schedule,
         device=where,
         work=output / "work",
-        fingerprint=fingerprint((METHOD, replace(settings, device="")), [*learned, *checked]),
+        fingerprint=fingerprint(
+            (METHOD, replace(settings, device="")),
+            [*learned, *checked],
+        ),
         report=report,
         stop=stop,
         evaluate=evaluate if checked else None,
@@ -155,16 +213,29 @@ def train(
     )
     if checked:
         net.load_state_dict(state)
-        settings = replace(settings, threshold=judge(faint(net, settings, where), checked)[2])
+        settings = replace(
+            settings,
+            threshold=judge(faint(net, settings, where), checked)[2],
+        )
     about = {"method": METHOD, "settings": asdict(settings), "weights": WEIGHTS}
-    files.save(output / WEIGHTS, state, {"model": METHOD, "settings": asdict(settings)}, half=True)
+    files.save(
+        output / WEIGHTS,
+        state,
+        {"model": METHOD, "settings": asdict(settings)},
+        half=True,
+    )
     return write_bundle(output, NAME, about)
 
 
 def faint(model: nn.Module, settings: DesSettings, device: torch.device) -> DesSam:
     """With a threshold so low that the best one can be chosen."""
     assert isinstance(model, DesNet)
-    return DesSam(model, replace(settings, threshold=FAINTEST), device=device, digest="")
+    return DesSam(
+        model,
+        replace(settings, threshold=FAINTEST),
+        device=device,
+        digest="",
+    )
 
 
 def load(bundle: Path, *, device: str = "auto") -> DesSam:

@@ -33,11 +33,21 @@ class Batch:
     valid: Tensor
 
 
-def drawn(samples: Sequence[Sample], settings: DesSettings, rng: np.random.Generator) -> Batch:
+def drawn(
+    samples: Sequence[Sample],
+    settings: DesSettings,
+    rng: np.random.Generator,
+) -> Batch:
     images, boxes, valids = [], [], []
     for index in rng.integers(len(samples), size=settings.batch):
         sample = samples[index]
-        image, seen, _, valid = draw(sample, rng, side=settings.view, zoom=settings.zoom, visible=0.4)
+        image, seen, _, valid = draw(
+            sample,
+            rng,
+            side=settings.view,
+            zoom=settings.zoom,
+            visible=0.4,
+        )
         images.append(image)
         boxes.append(torch.from_numpy(seen).float())
         valids.append(torch.from_numpy(valid))
@@ -48,10 +58,18 @@ def drawn(samples: Sequence[Sample], settings: DesSettings, rng: np.random.Gener
 def distillation(teacher: Tensor, student: Tensor) -> Tensor:
     """BCE + Dice of the student's masks against the teacher's (paper, eq. 2); logits (n, h, w)."""
     wanted = (teacher > 0).to(student.dtype)
-    return binary_cross_entropy(student, wanted, torch.ones_like(student)) + dice_loss(student, wanted)
+    return binary_cross_entropy(student, wanted, torch.ones_like(student)) + dice_loss(
+        student,
+        wanted,
+    )
 
 
-def edge_loss(masks: Tensor, image: Tensor, boxes: Tensor, settings: DesSettings) -> Tensor:
+def edge_loss(
+    masks: Tensor,
+    image: Tensor,
+    boxes: Tensor,
+    settings: DesSettings,
+) -> Tensor:
     """alpha L_lp + beta L_gp (paper, eq. 4), in the surroundings of each box.
 
     masks (n, h, w) logits; image (3, h, w) in 0..1; boxes (n, 4) in places of them
@@ -71,7 +89,13 @@ def edge_loss(masks: Tensor, image: Tensor, boxes: Tensor, settings: DesSettings
 
 def cut(maps: Tensor, places: Tensor) -> Tensor:
     """(n, c, CUT, CUT) of rows (image, x0, y0, x1, y1)."""
-    found: Tensor = roi_align(maps, places.to(maps.dtype), output_size=CUT, sampling_ratio=2, aligned=True)
+    found: Tensor = roi_align(
+        maps,
+        places.to(maps.dtype),
+        output_size=CUT,
+        sampling_ratio=2,
+        aligned=True,
+    )
     return found
 
 
@@ -85,13 +109,23 @@ def loss_of(settings: DesSettings, where: torch.device) -> Any:
         images = batch.images.to(where)
         seen = model.embed(normalised(images, side))
         boxes = [one.to(where) * scale for one in batch.boxes]
-        valid = F.interpolate(batch.valid[:, None].to(where), (side, side), mode="nearest")[:, 0]
+        valid = F.interpolate(
+            batch.valid[:, None].to(where),
+            (side, side),
+            mode="nearest",
+        )[:, 0]
         with torch.autocast(where.type, enabled=False):  # RoI align has no bfloat16 on a CPU
             losses, chosen = model.detection_losses(seen, boxes, valid)
         total = torch.stack([value.float() for value in losses.values()]).sum()
         for i, one in enumerate(chosen):
             level = tuple(part[i : i + 1] for part in seen)
-            total = total + mask_losses(model, level, images[i], one, settings) / len(chosen)
+            total = total + mask_losses(
+                model,
+                level,
+                images[i],
+                one,
+                settings,
+            ) / len(chosen)
         return total
 
     return loss

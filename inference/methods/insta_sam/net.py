@@ -57,19 +57,39 @@ class NucleiDecoder(nn.Module):
         self.transformer = copy.deepcopy(source.transformer)
         self.output_upscaling = copy.deepcopy(source.output_upscaling)
         self.tokens = nn.Parameter(torch.randn(MAPS, sam.dim) * 0.02)
-        self.heads = nn.ModuleList(MLP(sam.dim, sam.dim, sam.dim // 8, 3) for _ in range(MAPS))
+        self.heads = nn.ModuleList(
+            MLP(
+                sam.dim,
+                sam.dim,
+                sam.dim // 8,
+                3,
+            )
+            for _ in range(MAPS)
+        )
         self.empty = nn.Parameter(torch.zeros(sam.dim))  # where prompts add something
         self.requires_grad_(True)
 
-    def forward(self, embedding: Tensor, positions: Tensor, fine: Tensor | None) -> Tensor:
+    def forward(
+        self,
+        embedding: Tensor,
+        positions: Tensor,
+        fine: Tensor | None,
+    ) -> Tensor:
         """(B, C, h, w) -> (B, 3, 4 h, 4 w): foreground logit, horizontal and vertical distance."""
         count = len(embedding)
         source = embedding + self.empty[:, None, None]
         tokens = self.tokens[None].expand(count, -1, -1)
-        answers, seen = self.transformer(source, positions.expand(count, -1, -1, -1), tokens)
+        answers, seen = self.transformer(
+            source,
+            positions.expand(count, -1, -1, -1),
+            tokens,
+        )
         seen = seen.transpose(1, 2).reshape(embedding.shape)
         maps = upscaled(self, seen, fine)
-        weights = torch.stack([head(answers[:, i]) for i, head in enumerate(self.heads)], dim=1)
+        weights = torch.stack(
+            [head(answers[:, i]) for i, head in enumerate(self.heads)],
+            dim=1,
+        )
         return torch.einsum("bmc,bchw->bmhw", weights, maps)
 
 

@@ -54,7 +54,12 @@ def with_negatives(points: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
     """
     count = len(points)
     places = points.new_zeros(count, 1 + NEGATIVES, 2)
-    signs = torch.full((count, 1 + NEGATIVES), -1, dtype=torch.int64, device=points.device)
+    signs = torch.full(
+        (count, 1 + NEGATIVES),
+        -1,
+        dtype=torch.int64,
+        device=points.device,
+    )
     places[:, 0], signs[:, 0] = points, 1
     others = min(NEGATIVES, count - 1)
     if others > 0:

@@ -33,7 +33,14 @@ def cells_from_maps(
 def slope(map_: npt.NDArray[np.float32], *, axis: int) -> npt.NDArray[np.float32]:
     """Change per pixel along an axis, by the Sobel operator of 5 x 5."""
     dx, dy = (1, 0) if axis == 1 else (0, 1)
-    found = cv2.Sobel(map_.astype(np.float32), cv2.CV_32F, dx, dy, ksize=5, borderType=cv2.BORDER_REPLICATE)
+    found = cv2.Sobel(
+        map_.astype(np.float32),
+        cv2.CV_32F,
+        dx,
+        dy,
+        ksize=5,
+        borderType=cv2.BORDER_REPLICATE,
+    )
     return np.asarray(found / 128, np.float32)  # 16 of smoothing x 8 of the difference
 
 
