@@ -9,6 +9,7 @@ import { openGallery, type Gallery } from "./gallery/page";
 import { Api, ApiError } from "./sync/api";
 import { TOOL_SET } from "./tools";
 import { Shell } from "./ui/shell";
+import { pointAtCells, type FieldPage } from "./verify/fields";
 import { verify, type Verification } from "./verify/page";
 
 declare global {
@@ -19,6 +20,7 @@ declare global {
     boxwisePace?: Partial<Pace>;
     boxwiseAdjudication?: ReturnType<Adjudication["probes"]>;
     boxwiseGallery?: ReturnType<Gallery["probes"]>;
+    boxwiseFields?: ReturnType<FieldPage["probes"]>;
     boxwiseVerification?: ReturnType<Verification["probes"]>;
     boxwiseComparison?: ReturnType<Comparison["probes"]>;
   }
@@ -86,6 +88,14 @@ async function mountVerification(root: HTMLElement): Promise<void> {
   });
 }
 
+/** The part of that page in which somebody points at every cell of random fields. */
+async function mountFields(root: HTMLElement): Promise<void> {
+  await mountPage(root, async (api) => {
+    const made = await pointAtCells(root, api);
+    window.boxwiseFields = made.probes();
+  });
+}
+
 /** Show a page in its language; what fails is a sentence in its status. */
 async function mountPage(root: HTMLElement, show: (api: Api) => Promise<void>): Promise<void> {
   const status = root.querySelector("[data-status]");
@@ -120,5 +130,7 @@ const adjudication = document.getElementById("adjudication");
 if (adjudication) void mountAdjudication(adjudication);
 const verification = document.getElementById("verification");
 if (verification) void mountVerification(verification);
+const missedCells = document.getElementById("missed-cells");
+if (missedCells) void mountFields(missedCells);
 const gallery = document.getElementById("gallery");
 if (gallery) void mountGallery(gallery);

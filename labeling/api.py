@@ -331,6 +331,11 @@ def routes() -> list[Any]:
             name="certificate-cells",
         ),
         path(
+            "certificates/<int:lot>/fields/",
+            certificates.CertificateFields.as_view(),
+            name="certificate-fields",
+        ),
+        path(
             "certificates/<int:lot>/record/",
             certificates.CertificateRecord.as_view(),
             name="certificate-record",

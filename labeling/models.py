@@ -26,7 +26,7 @@ from labeling.label_classes.models import ClassMerge, MergedLayer
 from labeling.notifications.models import Notification, NotificationChoice
 from labeling.projects.models import Invitation, LabelClass, Membership, Project
 from labeling.qualification.models import Attempt, AttemptField, Curriculum
-from labeling.reviews.certificates.models import Lot, LotCell, LotImage
+from labeling.reviews.certificates.models import Lot, LotCell, LotField, LotImage
 from labeling.reviews.models import Comment, Consensus, Disagreement, Mention
 from labeling.rounds.models import (
     Artifact,
@@ -82,6 +82,7 @@ __all__ = [
     "LayerHead",
     "Lot",
     "LotCell",
+    "LotField",
     "LotImage",
     "Membership",
     "Mention",

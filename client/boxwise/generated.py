@@ -1287,8 +1287,9 @@ class LicenceAnswer(TypedDict):
 class LikenessAnswer(TypedDict):
     """`suggested`: key of a class, -1 for no cell, 0 for nothing, one a cell; `chances`: of that, 0..1. `places`: on
     the map, x and y in 0..1, in the order "map". `learned`: verdicts that the suggestions follow from.
-    `missing`: images whose cells nobody has compared yet; `job`: what compares them, while it is at work, with
-    `percent` done.
+    `missing`: images whose cells nobody has compared yet; `outdated`: images on which people have drawn cells
+    since they were compared, not said where `of` names cells; `job`: what compares them, while it is at work,
+    with `percent` done.
     """
 
     cells: "list[str]"
@@ -1304,6 +1305,7 @@ class LikenessAnswer(TypedDict):
     places: "list[Sequence[float]]"
     learned: "int"
     missing: "list[int]"
+    outdated: "list[int]"
     job: "int | None"
     percent: "int"
     error: "str"
@@ -1371,7 +1373,8 @@ class LotAnswer(TypedDict):
 
 class LotBody(TypedDict):
     """The claim, and what the lot is made of: open proposals of these images and classes; empty for all.  `planted`
-    known errors are mixed into the sample.
+    known errors are mixed into the sample. `fields`: random ones for the claim about missed cells, 30 at least;
+    0 for no such claim.
     """
 
     meaning: "NotRequired[Literal['existence', 'class', 'outline']]"
@@ -1381,6 +1384,7 @@ class LotBody(TypedDict):
     classes: "NotRequired[list[int]]"
     by_centre: "NotRequired[bool]"
     planted: "NotRequired[int]"
+    fields: "NotRequired[int]"
 
 
 class LotGroupAnswer(TypedDict):
@@ -1403,7 +1407,9 @@ class LotGroupAnswer(TypedDict):
 
 
 class LotInFull(TypedDict):
-    """`errors_at`: the shares of true errors that `chances` are of. `changes`: why the lot is not what was frozen."""
+    """`errors_at`: the shares of true errors that `chances` are of. `changes`: why the lot is not what was frozen.
+    `missed`: what the certificate says of missed cells; `missed_fields`: the figures.
+    """
 
     id: "int"
     number: "int"
@@ -1427,6 +1433,7 @@ class LotInFull(TypedDict):
     errors_at: "list[float]"
     catch_rate_limit: "float | None"
     missed: "str"
+    missed_fields: "MissedAnswer"
     changes: "list[str]"
 
 
@@ -1569,6 +1576,19 @@ class MethodAnswer(TypedDict):
     usable: "int"
     missing: "int"
     sentence: "str"
+
+
+class MissedAnswer(TypedDict):
+    """What random fields show of missed cells. `fields`: drawn; `annotated`: of these; `cells`, `missed`: in those
+    that count. `limit`: upper confidence limit of the share of missed cells, averaged over fields; null while
+    fewer than 30 fields count.
+    """
+
+    fields: "int"
+    annotated: "int"
+    cells: "int"
+    missed: "int"
+    limit: "float | None"
 
 
 MissingKind: TypeAlias = "Literal['no_worker', 'no_gpu', 'gpu_memory', 'memory', 'memory_needed']"
@@ -2091,6 +2111,13 @@ class PlanesAnswer(TypedDict):
     icc: "bool"
 
 
+class PointsBody(TypedDict):
+    """`points`: x, y in the picture of a field, 0 to 1, one for each cell whose middle lies in the field."""
+
+    position: "int"
+    points: "list[Sequence[float]]"
+
+
 class PolicyAnswer(TypedDict):
     promotes_itself: "bool"
     data_licence: "str"
@@ -2467,6 +2494,29 @@ class RoundStart(TypedDict):
     same_patient: "NotRequired[bool]"
     start: "NotRequired[StartBody | None]"
     line_up: "NotRequired[bool]"
+
+
+class SampleFieldAnswer(TypedDict):
+    """The next field in which every cell is pointed at. `picture`: JPEG in base64, a square; `frame`: the field in it,
+    x0, y0, x1, y1 from 0 to 1. Where it lies is not said.
+    """
+
+    position: "int"
+    picture: "str"
+    frame: "Sequence[float]"
+
+
+class SampleFieldProgress(TypedDict):
+    annotated: "int"
+    fields: "int"
+
+
+class SampleFieldsAnswer(TypedDict):
+    """`field`: null where none is left, or its image is deleted."""
+
+    field: "SampleFieldAnswer | None"
+    annotated: "int"
+    fields: "int"
 
 
 class ScreenAnswer(TypedDict):
@@ -3253,6 +3303,20 @@ class Operations:
         and classes, and nothing of where they come from.
         """
         found: Progress = self.sender.json("POST", f"certificates/{lot}/cells/", body=body)
+        return found
+
+    def certificate_fields_get(self, lot: int) -> SampleFieldsAnswer:
+        """GET /api/v1/certificates/{lot}/fields/  The fields in which every cell is pointed at, for the claim about
+        missed cells. No proposal is shown.
+        """
+        found: SampleFieldsAnswer = self.sender.json("GET", f"certificates/{lot}/fields/")
+        return found
+
+    def certificate_fields_post(self, lot: int, *, body: PointsBody) -> SampleFieldProgress:
+        """POST /api/v1/certificates/{lot}/fields/  The fields in which every cell is pointed at, for the claim about
+        missed cells. No proposal is shown.
+        """
+        found: SampleFieldProgress = self.sender.json("POST", f"certificates/{lot}/fields/", body=body)
         return found
 
     def certificate_record_get(self, lot: int) -> Any:

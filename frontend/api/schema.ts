@@ -148,6 +148,24 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/certificates/{lot}/fields/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The fields in which every cell is pointed at, for the claim about missed cells. No proposal is shown. */
+    get: operations["certificate_fields_get"];
+    put?: never;
+    /** @description The fields in which every cell is pointed at, for the claim about missed cells. No proposal is shown. */
+    post: operations["certificate_fields_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/certificates/{lot}/record/": {
     parameters: {
       query?: never;
@@ -4401,7 +4419,8 @@ export interface components {
      * LikenessAnswer
      * @description `suggested`: key of a class, -1 for no cell, 0 for nothing, one a cell; `chances`: of that, 0..1. `places`: on
      *     the map, x and y in 0..1, in the order "map". `learned`: verdicts that the suggestions follow from. `missing`:
-     *     images whose cells nobody has compared yet; `job`: what compares them, while it is at work, with `percent` done.
+     *     images whose cells nobody has compared yet; `outdated`: images on which people have drawn cells since they were
+     *     compared, not said where `of` names cells; `job`: what compares them, while it is at work, with `percent` done.
      */
     LikenessAnswer: {
       cells: string[];
@@ -4417,6 +4436,7 @@ export interface components {
       places: [number, number][];
       learned: number;
       missing: number[];
+      outdated: number[];
       job: number | null;
       percent: number;
       error: string;
@@ -4510,7 +4530,8 @@ export interface components {
      * LotBody
      * @description The claim, and what the lot is made of: open proposals of these images and classes; empty for all.
      *
-     *     `planted` known errors are mixed into the sample.
+     *     `planted` known errors are mixed into the sample. `fields`: random ones for the claim about missed cells, 30 at
+     *     least; 0 for no such claim.
      */
     LotBody: {
       /**
@@ -4530,6 +4551,8 @@ export interface components {
       by_centre?: boolean;
       /** @default 40 */
       planted?: number;
+      /** @default 0 */
+      fields?: number;
     };
     /**
      * LotGroupAnswer
@@ -4555,6 +4578,8 @@ export interface components {
     /**
      * LotInFull
      * @description `errors_at`: the shares of true errors that `chances` are of. `changes`: why the lot is not what was frozen.
+     *
+     *     `missed`: what the certificate says of missed cells; `missed_fields`: the figures.
      */
     LotInFull: {
       id: number;
@@ -4582,6 +4607,7 @@ export interface components {
       errors_at: number[];
       catch_rate_limit: number | null;
       missed: string;
+      missed_fields: components["schemas"]["MissedAnswer"];
       changes: string[];
     };
     /**
@@ -4771,6 +4797,19 @@ export interface components {
       usable: number;
       missing: number;
       sentence: string;
+    };
+    /**
+     * MissedAnswer
+     * @description What random fields show of missed cells. `fields`: drawn; `annotated`: of these; `cells`, `missed`: in those
+     *     that count. `limit`: upper confidence limit of the share of missed cells, averaged over fields; null while fewer
+     *     than 30 fields count.
+     */
+    MissedAnswer: {
+      fields: number;
+      annotated: number;
+      cells: number;
+      missed: number;
+      limit: number | null;
     };
     /**
      * MissingKind
@@ -5485,6 +5524,14 @@ export interface components {
       channels: components["schemas"]["ChannelAnswer"][];
       icc: boolean;
     };
+    /**
+     * PointsBody
+     * @description `points`: x, y in the picture of a field, 0 to 1, one for each cell whose middle lies in the field.
+     */
+    PointsBody: {
+      position: number;
+      points: [number, number][];
+    };
     /** PolicyAnswer */
     PolicyAnswer: {
       promotes_itself: boolean;
@@ -6075,6 +6122,30 @@ export interface components {
       start?: components["schemas"]["StartBody"] | null;
       /** @default false */
       line_up?: boolean;
+    };
+    /**
+     * SampleFieldAnswer
+     * @description The next field in which every cell is pointed at. `picture`: JPEG in base64, a square; `frame`: the field in it,
+     *     x0, y0, x1, y1 from 0 to 1. Where it lies is not said.
+     */
+    SampleFieldAnswer: {
+      position: number;
+      picture: string;
+      frame: [number, number, number, number];
+    };
+    /** SampleFieldProgress */
+    SampleFieldProgress: {
+      annotated: number;
+      fields: number;
+    };
+    /**
+     * SampleFieldsAnswer
+     * @description `field`: null where none is left, or its image is deleted.
+     */
+    SampleFieldsAnswer: {
+      field: components["schemas"]["SampleFieldAnswer"] | null;
+      annotated: number;
+      fields: number;
     };
     /**
      * ScreenAnswer
@@ -7297,6 +7368,68 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Progress"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_fields_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        lot: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SampleFieldsAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_fields_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        lot: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PointsBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SampleFieldProgress"];
         };
       };
       default: {

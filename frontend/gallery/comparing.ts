@@ -20,18 +20,14 @@ export class Comparing {
     this.button?.addEventListener("click", () => void this.start());
   }
 
-  /** What an answer says of the cells that were not compared. */
-  show({ missing, job, error }: Schemas["LikenessAnswer"]): void {
-    this.part?.toggleAttribute("hidden", !missing.length && job === null);
+  /** What an answer says of the cells that were not compared, or not since people drew more of them. */
+  show({ missing, outdated, job, error }: Schemas["LikenessAnswer"]): void {
+    this.part?.toggleAttribute("hidden", !missing.length && !outdated.length && job === null);
     if (job !== null) {
       void this.follow(job);
       return;
     }
-    const words = tn(
-      missing.length,
-      "The cells of {n} image have not been compared yet: they come last and have no suggestion.",
-      "The cells of {n} images have not been compared yet: they come last and have no suggestion.",
-    );
+    const words = missing.length ? wordsOfMissing(missing.length) : wordsOfOutdated(outdated.length);
     this.say(error ? `${words} ${error}` : words);
   }
 
@@ -68,6 +64,20 @@ export class Comparing {
     if (words) words.textContent = text;
   }
 }
+
+const wordsOfMissing = (images: number): string =>
+  tn(
+    images,
+    "The cells of {n} image have not been compared yet: they come last and have no suggestion.",
+    "The cells of {n} images have not been compared yet: they come last and have no suggestion.",
+  );
+
+const wordsOfOutdated = (images: number): string =>
+  tn(
+    images,
+    "People have drawn cells on {n} image since it was compared: suggestions do not follow from these cells yet.",
+    "People have drawn cells on {n} images since they were compared: suggestions do not follow from these cells yet.",
+  );
 
 /** Viewers do not see the job. */
 const whyNot = ({ status, detail }: ApiError): string =>

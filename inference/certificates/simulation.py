@@ -14,7 +14,7 @@ from scipy.stats import beta
 from inference.certificates.evidence import Evidence, Stratum, boundary
 from inference.certificates.planning import alpha_of_attempt, least_bad, shares_of
 from inference.certificates.planted import catch_rate_limit
-from inference.certificates.whole_fields import whole_field_limit
+from inference.certificates.whole_fields import missed_share, whole_field_limit
 
 Ints = npt.NDArray[np.int64]
 TOLERATED, ALPHA = 0.05, 0.05
@@ -140,6 +140,18 @@ class Judge:
         """The same, each attempt with the whole alpha. Not used."""
         return any(self.sequential(lot) for _number in range(count))
 
+    def misses_too_little(self, drawn: int = 60, all_fields: int = 400, share: float = 0.05) -> bool:
+        """Whether the limit of the missed cells of `drawn` fields lies below their true share in all fields. Misses are
+        clustered; some fields have no cell."""
+        generator = self.generator
+        spread = (1 - CORRELATION) / CORRELATION
+        cells = generator.poisson(generator.gamma(1.5, 10, all_fields))
+        missed = generator.binomial(cells, generator.beta(share * spread, (1 - share) * spread, all_fields))
+        true = float(np.mean(missed / np.maximum(cells, 1)))
+        chosen = generator.permutation(all_fields)[:drawn]
+        limit = missed_share(missed[chosen].tolist(), cells[chosen].tolist(), all_fields, ALPHA)
+        return limit is not None and limit < true
+
     def overlooking(self, lot: Ints, catches: float, planted: int, corrects: bool) -> bool:
         """Somebody judges who overlooks wrong cells; with or without the correction by planted errors."""
         visible = lot * (self.generator.random(len(lot)) < catches)
@@ -178,6 +190,7 @@ def rows(lots: int, seed: int) -> list[Row]:
         row("five attempts that share one alpha", judge.attempts),
         row("80 % caught, corrected by 60 planted errors", overlooking(0.8, True)),
         row("95 % caught, corrected by 60 planted errors", overlooking(0.95, True)),
+        row("missed cells in 60 of 400 fields: limit below the truth", lambda _lot: judge.misses_too_little()),
     ]
     not_used = [
         row(

@@ -49,8 +49,8 @@ def fit_head(vectors: Floats, labels: Labels) -> Head | None:
     if len(kinds) < 2:
         return None
     counts = np.bincount(index)
-    sums = np.zeros((len(kinds), vectors.shape[1]))
-    np.add.at(sums, index, vectors)
+    is_of = index == np.arange(len(kinds))[:, None]
+    sums = is_of.astype(np.float64) @ vectors
     means = sums / counts[:, None]
     within = vectors - means[index]
     scatter = within.T @ within + SHRINKAGE * np.eye(vectors.shape[1])

@@ -21,10 +21,10 @@ from labeling.gallery.contract import (
     UndoneAnswer,
 )
 from labeling.gallery.likeness import Wanted, likeness_of
-from labeling.gallery.listing import Gallery, gallery_of, open_proposals
+from labeling.gallery.listing import Gallery, gallery_of, open_proposals, written_layers
 from labeling.gallery.models import Screen
 from labeling.gallery.sheets import Crop, make_sheet
-from labeling.gallery.vectors import ask_vectors, vectors_job
+from labeling.gallery.vectors import ask_vectors, outdated, vectors_job
 from labeling.jobs.contract import JobAnswer, job_answer
 from labeling.jobs.models import Job
 from labeling.projects.access import person, reach
@@ -65,6 +65,7 @@ class Likeness(APIView):
                 "places": alike.places,
                 "learned": alike.learned,
                 "missing": alike.covered.missing,
+                "outdated": [] if query.of else outdated(written_layers(found, person(request))),
                 "job": job.pk if job is not None and is_active else None,
                 "percent": job.percent if job is not None and is_active else 0,
                 "error": job.error if job is not None and job.state == Job.State.FAILED else "",

@@ -59,13 +59,15 @@ class LikenessQuery(Query):
 class LikenessAnswer(GalleryAnswer):
     """`suggested`: key of a class, -1 for no cell, 0 for nothing, one a cell; `chances`: of that, 0..1. `places`: on
     the map, x and y in 0..1, in the order "map". `learned`: verdicts that the suggestions follow from. `missing`:
-    images whose cells nobody has compared yet; `job`: what compares them, while it is at work, with `percent` done."""
+    images whose cells nobody has compared yet; `outdated`: images on which people have drawn cells since they were
+    compared, not said where `of` names cells; `job`: what compares them, while it is at work, with `percent` done."""
 
     suggested: list[int]
     chances: list[float]
     places: list[tuple[float, float]]
     learned: int
     missing: list[int]
+    outdated: list[int]
     job: int | None
     percent: int
     error: str

@@ -70,12 +70,15 @@ def outdated(layers: QuerySet[Layer]) -> list[int]:
     files = CellVectorFile.objects.filter(layer__in=layers, encoder=DEFAULT.weights)
     states = dict(files.values_list("layer", "state"))
     cells: dict[uuid.UUID, list[Annotation]] = {}
-    for row in drawn_cells(layers).select_related("layer"):
+    images: dict[uuid.UUID, int] = {}
+    rows = drawn_cells(layers).select_related("layer").only("uid", "last_op", "layer__image_id")  # no mask is read
+    for row in rows.iterator(chunk_size=20_000):
         cells.setdefault(row.layer_id, []).append(row)
+        images[row.layer_id] = row.layer.image_id
     for layer, members in cells.items():
         if states.get(layer) != state_of_cells(members):
-            found.append(members[0].layer.image_id)
-    return found
+            found.append(images[layer])
+    return sorted(found)
 
 
 def drawn_cells(layers: QuerySet[Layer]) -> QuerySet[Annotation]:

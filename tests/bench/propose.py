@@ -93,7 +93,7 @@ def _measure(path: Path, answer: "multiprocessing.connection.Connection") -> Non
     torch.set_num_threads(1)
     before = usage.resident()
     highest = before
-    proposer = Proposer(_setting())
+    proposer = Proposer(setting())
 
     def report(progress: object) -> None:
         nonlocal highest
@@ -101,7 +101,7 @@ def _measure(path: Path, answer: "multiprocessing.connection.Connection") -> Non
 
     with tempfile.TemporaryDirectory() as work, open_slide(path) as slide:
         frame = streamed.frame_of(slide, streamed.region_of(slide, None), None)
-        find = proposer.on(People(_nobody(slide.info.width, slide.info.height)), frame)
+        find = proposer.on(People(nobody(slide.info.width, slide.info.height)), frame)
         began = time.process_time()
         made = streamed.predict_tiles(find, slide, frame, Path(work), key="bench", report=report, stop=lambda: False)
         cells = sum(1 for _ in streamed.gathered(frame, made))
@@ -116,12 +116,12 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _nobody(width: int, height: int) -> Field:
+def nobody(width: int, height: int) -> Field:
     none = np.zeros((0, 4))
     return Field(0, Path(), width, height, "train", "", (), none, none, none, none, None)
 
 
-def _setting() -> Setting:
+def setting() -> Setting:
     configuration = PRESETS["quick"]
     weights = {}
     for kind in ("detector", "segmenter"):

@@ -1,6 +1,7 @@
 """The gallery and a certificate in a real browser: thousands of cells, one gesture for a screen, keys for a sample."""
 
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +79,16 @@ def test_a_screen_is_judged_by_one_gesture_and_undone(
     assert gallery(page)["marked"] == 1  # what was marked as wrong is not accepted by the next act
 
 
-def test_screen_after_screen_loses_no_verdict(page: "Page", running: Running, many_cells: dict[str, Any]) -> None:
+@pytest.mark.parametrize("screens", [10, pytest.param(60, marks=pytest.mark.slow)])
+def test_screen_after_screen_loses_no_verdict(
+    page: "Page", running: Running, many_cells: dict[str, Any], screens: int
+) -> None:
+    """60 screens one after the other, as fast as cells have been in view long enough; at rest they take a minute."""
+    before = sum(decided(running, many_cells["project"]).values())
     open_gallery(page, running, many_cells["project"])
     wait_for(lambda: page.evaluate("performance.now()") > 1500, 30, "the least time in view")
     began = time.monotonic()
-    for number in range(10):
+    for number in range(screens):
         wait_for(lambda: gallery(page)["isDrawn"], 60, "the pictures")
         seen = page.evaluate("performance.now()")
         wait_for(lambda seen=seen: page.evaluate("performance.now()") > seen + 600, 30, "the time")  # type: ignore[misc]
@@ -92,8 +98,8 @@ def test_screen_after_screen_loses_no_verdict(page: "Page", running: Running, ma
     seconds = time.monotonic() - began
     wait_for(lambda: gallery(page)["unsent"] == 0, 120, "the answers")
     done = gallery(page)["done"]
-    print(f"10 screens of {done // 10} cells in {seconds:.1f} s")
-    assert decided(running, many_cells["project"]) == {"confirmed": done}
+    print(f"{screens} screens of {done // screens} cells in {seconds:.1f} s: {60 * screens / seconds:.0f} a minute")
+    assert decided(running, many_cells["project"]) == {"confirmed": before + done}
 
 
 def verdicts(running: Running, project: int) -> list[str]:
@@ -114,6 +120,7 @@ def test_a_sample_is_judged_by_keys(page: "Page", running: Running, many_cells: 
         return found
 
     page.goto(f"{running.address}/projects/{many_cells['project']}/certificates/")
+    page.select_option("[name=fields_for_missed]", "30")
     page.get_by_role("button", name="Freeze the lot and plan").click()
     wait_for(lambda: sample().get("position") == 1, 120, "the first cell")
     for position in range(1, 7):
@@ -123,6 +130,33 @@ def test_a_sample_is_judged_by_keys(page: "Page", running: Running, many_cells: 
     assert (sample()["position"], sample()["judged"]) == (7, 6)
     assert "6 of" in page.inner_text("[data-status]")
     assert verdicts(running, many_cells["project"]) == ["right", "wrong"] * 3
+    point_at_cells(page)
+
+
+def point_at_cells(page: "Page") -> None:
+    """Three clicks and a key in the first field, one of them taken back, and on to the second."""
+
+    def field() -> dict[str, Any]:
+        found: dict[str, Any] = page.evaluate("window.boxwiseFields?.state() ?? {}")
+        return found
+
+    wait_for(lambda: field().get("position") == 1, 60, "the first field")
+    picture = page.locator("[data-field-picture]")
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    assert box is not None
+    for x, y in ((0.4, 0.4), (0.5, 0.6), (0.6, 0.5)):
+        picture.click(position={"x": x * box["width"], "y": y * box["height"]})
+    picture.click(position={"x": 0.02 * box["width"], "y": 0.5 * box["height"]})  # beside the field
+    assert field()["points"] == 3
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    assert field()["points"] == 4
+    page.keyboard.press("z")
+    page.screenshot(path=os.environ["BOXWISE_SHOT"]) if "BOXWISE_SHOT" in os.environ else None
+    page.get_by_role("button", name="next field").click()
+    wait_for(lambda: field()["position"] == 2, 60, "the second field")
+    assert (field()["annotated"], field()["fields"], field()["points"]) == (1, 30, 0)
 
 
 def compared(page: "Page", running: Running, project: int) -> None:

@@ -167,6 +167,48 @@ def test_the_chance_of_passing_is_what_simulated_lots_have():
     assert passed == pytest.approx(planned, abs=0.025)
 
 
+def passes_in_strata(sizes: list[int], sample: int, share: float, lots: int, tolerated: float, alpha: float) -> float:
+    """By simulated lots of unequal strata, whose errors lie anywhere, and a look after each tenth cell."""
+    generator = np.random.default_rng(8)
+    names = np.repeat(np.arange(len(sizes)), sizes)
+    bad = planning.least_bad(sum(sizes), tolerated)
+    allotted = planning.allot(sizes, sample)
+    passed = 0
+    for _lot in range(lots):
+        is_wrong = np.zeros(len(names), bool)
+        is_wrong[generator.choice(len(names), round(share * len(names)), replace=False)] = True
+        drawn = [generator.choice(np.flatnonzero(names == h), n, replace=False) for h, n in enumerate(allotted)]
+        order = generator.permutation(np.concatenate(drawn))
+        for judged in range(planning.STEP, sample + 1, planning.STEP):
+            seen = order[:judged]
+            counts = np.bincount(names[seen], minlength=len(sizes))
+            wrong = np.bincount(names[seen], weights=is_wrong[seen], minlength=len(sizes)).astype(int)
+            strata = [Stratum(size, int(n), int(k)) for size, n, k in zip(sizes, counts, wrong, strict=True)]
+            if Evidence(strata, tolerated).against(bad) >= -math.log(alpha):
+                passed += 1
+                break
+    return passed / lots
+
+
+def test_the_chance_of_passing_in_strata_is_what_simulated_lots_have():
+    sizes = [300, 250, 200, 100, 90, 60]
+    test = planning.StratifiedTest(sizes, 0.1, 0.05)
+    planned = test.chances(0.03, 160)
+    assert passes_in_strata(sizes, 160, 0.03, lots=150, tolerated=0.1, alpha=0.05) == pytest.approx(
+        planned[-1], abs=0.12
+    )
+
+
+def test_strata_cost_cells_and_the_plan_says_so():
+    """Planned as one stratum, a lot in six would pass far less often than the plan says."""
+    alone = planning.plan_group(5000, Claim(), alpha=0.03, catch_limit=0.9)
+    in_strata = planning.plan_group(5000, Claim(), 0.03, 0.9, [833] * 5 + [835])
+    assert in_strata.sample > 1.2 * alone.sample
+    assert in_strata.chances[0] >= planning.WANTED_CHANCE
+    test = planning.StratifiedTest([833] * 6, 0.05 * 0.9, 0.03)
+    assert test.chances(0.01, alone.sample)[-1] < alone.chances[0] - 0.15
+
+
 def test_a_plan_says_less_chance_for_more_errors():
     plan = planning.plan_group(5000, Claim(), alpha=0.03, catch_limit=0.9)
     assert 0 < plan.sample < 5000
@@ -293,3 +335,10 @@ def test_the_kept_rows_of_the_simulation_hold():
     for row in simulation.rows(lots=60, seed=11):
         if row.at_most is not None:
             assert row.rate <= row.at_most + 3 * math.sqrt(row.at_most / row.lots), row.name
+
+
+@pytest.mark.parametrize(("drawn", "most"), [(30, 0.16), (60, 0.08), (100, 0.05)])
+def test_the_documented_limits_where_no_cell_is_missed(drawn, most):
+    alpha = planning.shares_of(0.05, 1, groups=2).errors
+    limit = missed_share([0] * drawn, [20] * drawn, 1000, alpha)
+    assert limit == pytest.approx(most, abs=0.005)

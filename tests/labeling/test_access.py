@@ -229,6 +229,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "certificate-detail"): (200, 200, 403, 404, 404, 404, 401),
     ("get", "certificate-cells"): (200, 200, 200, 404, 404, 404, 401),
     ("post", "certificate-cells"): (200, 200, 200, 404, 404, 404, 401),
+    ("get", "certificate-fields"): (200, 200, 200, 404, 404, 404, 401),
+    ("post", "certificate-fields"): (400, 400, 400, 404, 404, 404, 401),  # its lot has no fields
     ("get", "certificate-record"): (409, 409, 409, 404, 404, 404, 401),  # it is being judged
     ("get", "comment-list"): ALL,
     ("get", "image-comments"): ALL,
@@ -393,6 +395,7 @@ class Study:
             "disagreement-decide": {"take": "left"},
             "gallery-screens": SCREEN,
             "certificate-detail": {"act": "withdraw"},
+            "certificate-fields": {"position": 1, "points": []},
             "certificate-cells": {"verdicts": [{"position": 1, "verdict": "right"}]},
             "item-send-back": {"comment": "a cell is missing"},
             "item-reopen": {"comment": "a cell is missing"},

@@ -161,6 +161,7 @@ def api_bodies(there, route: str) -> Any:
         "disagreement-decide": {"take": "left"}, "certificate-detail": {"act": "withdraw"},
         "gallery-screens": {"id": str(uuid.UUID(int=9)), "order": "doubt", "milliseconds": 900,
                             "shown": [{"cell": str(uuid.UUID(int=5)), "pixels": 40, "milliseconds": 800}]},
+        "certificate-fields": {"position": 1, "points": []},
         "certificate-cells": {"verdicts": [{"position": 1, "verdict": "right"}]},
         "slide-list": {"root": "nowhere", "paths": ["a.svs"]},
         "class-list": {"name": "mitosis"}, "class-merge": {"into": 1},

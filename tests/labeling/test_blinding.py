@@ -266,6 +266,7 @@ SURFACES: dict[str, str] = {
     "certificate-list": NOTHING,
     "certificate-detail": NOTHING,
     "certificate-cells": NOTHING,
+    "certificate-fields": NOTHING,
     "certificate-record": NOTHING,
     "image-comments": TELLS,
     "image-comments-seen": ACTS,

@@ -76,13 +76,24 @@ def test_a_seed_draws_the_same_sample_again(made, monkeypatch):
     assert second.sha256 == first.sha256
 
 
-def test_a_sample_has_its_share_of_each_stratum(made):
+def test_a_sample_has_its_share_of_each_stratum(made, monkeypatch):
+    monkeypatch.setattr(freezing, "STRATIFIED_FROM", 100)
     lot = plan(made)
+    assert len(lot.strata) == freezing.BY_DOUBT  # all cells are of one size
     for number, stratum in enumerate(lot.strata):
         assert lot.cells.filter(stratum=number).count() == stratum["sample"]
         exact = lot.groups[0]["sample"] * stratum["cells"] / 800
         assert abs(stratum["sample"] - exact) < 1
     assert lot.cells.filter(proposal__isnull=False).values("proposal").distinct().count() == lot.groups[0]["sample"]
+
+
+def test_a_small_group_is_one_stratum(made, monkeypatch):
+    """Strata would cost it more cells than it has."""
+    small = plan(made)
+    assert [stratum["name"] for stratum in small.strata] == ["whole"]
+    services.withdraw_lot(lot_id=small.pk, by=made.owner)
+    monkeypatch.setattr(freezing, "STRATIFIED_FROM", 100)
+    assert plan(made).groups[0]["sample"] > small.groups[0]["sample"]
 
 
 def test_planted_errors_are_in_no_layer_and_look_like_proposals(made):
@@ -378,6 +389,7 @@ def test_one_field_only_is_judged_cell_by_cell():
 
 
 def test_more_strata_than_a_lot_can_have_are_declined(made, monkeypatch):
+    monkeypatch.setattr(freezing, "STRATIFIED_FROM", 100)
     monkeypatch.setattr(freezing, "MOST_STRATA", 2)
     with pytest.raises(WrongState, match="too many classes and centres"):
         plan(made)

@@ -323,7 +323,7 @@ def test_every_kind_of_bad_luck_in_the_documentation_has_its_test():
     page = (ROOT / "docs" / "many_cells.md").read_text()
     named = set(re.findall(r"`(test_\w+)`", page.split("## Bad luck")[1]))
     folder = Path(__file__).parent
-    modules = [folder / f"test_{name}.py" for name in ("gallery", "gallery_likeness", "certificates")]
+    modules = [folder / f"test_{name}.py" for name in ("gallery", "gallery_likeness", "certificates", "missed_cells")]
     there = set()
     for module in modules:
         there.update(re.findall(r"^def (test_\w+)", module.read_text(), re.MULTILINE))

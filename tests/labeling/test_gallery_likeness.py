@@ -28,7 +28,7 @@ from labeling.projects.classes import retire_class
 from labeling.upkeep.purging import remove_files
 from tests.labeling.lots import a_project
 from tests.labeling.operations import cell, effect, operation
-from tests.labeling.pages import signed_in
+from tests.labeling.pages import draw, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -372,6 +372,20 @@ def test_likeness_over_the_api(made, asked):
     after = client.get(f"{address}?order=map&like={before['cells'][0]}").json()
     assert after["missing"] == [] and after["job"] is None and len(after["places"]) == 80
     assert client.get(f"{address}?order=beauty").status_code == 422
+
+
+def test_images_on_which_cells_were_drawn_since_are_named(made, asked):
+    compute(made)
+    client = signed_in(made.people["annotator"])
+    address = f"/api/v1/projects/{made.project.pk}/gallery/likeness/"
+    answer = client.get(address).json()
+    assert (answer["missing"], answer["outdated"]) == ([], [])
+    draw(made.images[1], made.people["annotator"], cell((100, 10, 112, 22)))
+    answer = client.get(address).json()
+    assert (answer["missing"], answer["outdated"]) == ([], [made.images[1].pk])
+    assert client.get(f"{address}?of={answer['cells'][0]}").json()["outdated"] == []
+    compute(made)
+    assert client.get(address).json()["outdated"] == []
 
 
 def test_an_order_of_80_cells_asks_few_questions(made, asked, django_assert_max_num_queries):

@@ -38,6 +38,7 @@ PARTS = {
     "gallery-sheet": "at most 100 cells that are named",
     "certificate-detail": "the groups of one lot",
     "certificate-cells": "at most 50 cells of one sample",
+    "certificate-fields": "one field of one sample",
     "image-annotations": "the cells and regions of one image",
     "round-events": "at most 1,000 lines of a round with `after`, counted on",
     "round-before": "what limits one round",

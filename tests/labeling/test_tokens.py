@@ -38,6 +38,7 @@ ANNOTATE = {
     ("post", "comment-resolve"), ("post", "comment-reopen"), ("post", "export-list"), ("post", "job-cancel"),
     ("post", "image-accept"), ("post", "image-reject"), ("post", "image-relabel"),
     ("post", "gallery-screens"), ("post", "gallery-screen-undo"), ("post", "certificate-cells"),
+    ("post", "certificate-fields"),
     ("post", "attempt-list"), ("post", "attempt-field-open"), ("post", "attempt-field-finish"),
     ("post", "guideline-read"), ("post", "notification-seen"),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Certificates over HTTP: plan a lot, judge its sample, accept the rest, take that back, and the whole record."""
 
 import json
+from dataclasses import asdict
 
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -24,12 +25,16 @@ from labeling.reviews.certificates.contract import (
     LotBody,
     LotInFull,
     LotListing,
+    PointsBody,
     Progress,
+    SampleFieldProgress,
+    SampleFieldsAnswer,
     VerdictsBody,
     lot_answer,
     lot_in_full,
 )
 from labeling.reviews.certificates.freezing import changes_since
+from labeling.reviews.certificates.missed import annotate_field, shown_field
 from labeling.reviews.certificates.models import Lot, LotState
 from labeling.reviews.certificates.record import record_of
 from labeling.reviews.certificates.showing import shown_cells
@@ -119,6 +124,23 @@ class CertificateCells(APIView):
         return Progress.model_validate(_progress(found))
 
 
+class CertificateFields(APIView):
+    """The fields in which every cell is pointed at, for the claim about missed cells. No proposal is shown."""
+
+    @contract(answer=SampleFieldsAnswer)
+    def get(self, request: Request, lot: int) -> SampleFieldsAnswer:
+        found = reach_lot(person(request), "export", lot)
+        shown = shown_field(found) if found.state == LotState.OPEN else None
+        field = None if shown is None else asdict(shown)
+        return SampleFieldsAnswer.model_validate({"field": field, **_annotated(found)})
+
+    @contract(body=PointsBody, answer=SampleFieldProgress, scope="annotate")
+    def post(self, request: Request, lot: int, *, body: PointsBody) -> SampleFieldProgress:
+        found = reach_lot(person(request), "review", lot)
+        annotate_field(lot_id=found.pk, by=person(request), position=body.position, points=body.points)
+        return SampleFieldProgress.model_validate(_annotated(found))
+
+
 class CertificateRecord(APIView):
     """Plan, seed, sample and verdicts of a lot that is not being judged any more, as a JSON file."""
 
@@ -132,6 +154,10 @@ class CertificateRecord(APIView):
         content = json.dumps(record_of(found), indent=1).encode()
         name = f"certificate-{found.project_id}-{found.number}.json"
         return download(content, name=name, content_type="application/json", project=found.project, lot=found.pk)
+
+
+def _annotated(lot: Lot) -> dict[str, int]:
+    return {"annotated": lot.fields.filter(points__isnull=False).count(), "fields": lot.fields.count()}
 
 
 def _progress(lot: Lot) -> dict[str, int]:

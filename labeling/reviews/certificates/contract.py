@@ -1,5 +1,6 @@
 """Lots and their certificates as the API says them."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -10,11 +11,13 @@ from inference.certificates.results import GroupResult, Outcome
 from labeling.assignments.contract import PersonAnswer, person_answer, person_or_none
 from labeling.contract import Answer, Body, Id, OneOf, Query
 from labeling.paging import Listing
+from labeling.reviews.certificates.missed import MOST_FIELDS, MOST_POINTS, missed_of
 from labeling.reviews.certificates.models import Lot, LotCell, LotState
-from labeling.reviews.certificates.results import Results, results_of
+from labeling.reviews.certificates.results import Results, missed_words, results_of, shares_of_lot
 
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 Keys = Annotated[list[Id], Field(max_length=10_000)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 MOST_VERDICTS = 200
 
 
@@ -26,7 +29,8 @@ class LotListing(Listing):
 class LotBody(Body):
     """The claim, and what the lot is made of: open proposals of these images and classes; empty for all.
 
-    `planted` known errors are mixed into the sample.
+    `planted` known errors are mixed into the sample. `fields`: random ones for the claim about missed cells, 30 at
+    least; 0 for no such claim.
     """
 
     meaning: Annotated[str, OneOf(Lot.Meaning)] = Lot.Meaning.CLASS.value
@@ -36,6 +40,7 @@ class LotBody(Body):
     classes: Keys = []
     by_centre: bool = False
     planted: Annotated[int, Field(ge=10, le=200)] = 40
+    fields: Annotated[int, Field(ge=0, le=MOST_FIELDS)] = 0
 
 
 class ActBody(Body):
@@ -88,13 +93,29 @@ class LotAnswer(Answer):
     accepted_at: datetime | None
 
 
+class MissedAnswer(Answer):
+    """What random fields show of missed cells. `fields`: drawn; `annotated`: of these; `cells`, `missed`: in those
+    that count. `limit`: upper confidence limit of the share of missed cells, averaged over fields; null while fewer
+    than 30 fields count."""
+
+    fields: int
+    annotated: int
+    cells: int
+    missed: int
+    limit: float | None
+
+
 class LotInFull(LotAnswer):
-    """`errors_at`: the shares of true errors that `chances` are of. `changes`: why the lot is not what was frozen."""
+    """`errors_at`: the shares of true errors that `chances` are of. `changes`: why the lot is not what was frozen.
+
+    `missed`: what the certificate says of missed cells; `missed_fields`: the figures.
+    """
 
     groups: list[LotGroupAnswer]
     errors_at: list[float]
     catch_rate_limit: float | None
     missed: str
+    missed_fields: MissedAnswer
     changes: list[str]
 
 
@@ -129,6 +150,35 @@ class VerdictsBody(Body):
     verdicts: Annotated[list[VerdictBody], Field(min_length=1, max_length=MOST_VERDICTS)]
 
 
+class SampleFieldAnswer(Answer):
+    """The next field in which every cell is pointed at. `picture`: JPEG in base64, a square; `frame`: the field in it,
+    x0, y0, x1, y1 from 0 to 1. Where it lies is not said."""
+
+    position: int
+    picture: str
+    frame: tuple[float, float, float, float]
+
+
+class SampleFieldsAnswer(Answer):
+    """`field`: null where none is left, or its image is deleted."""
+
+    field: SampleFieldAnswer | None
+    annotated: int
+    fields: int
+
+
+class PointsBody(Body):
+    """`points`: x, y in the picture of a field, 0 to 1, one for each cell whose middle lies in the field."""
+
+    position: Annotated[int, Field(ge=1, lt=2**31)]
+    points: Annotated[list[tuple[Fraction, Fraction]], Field(max_length=MOST_POINTS)]
+
+
+class SampleFieldProgress(Answer):
+    annotated: int
+    fields: int
+
+
 class Progress(Answer):
     judged: int
     total: int
@@ -143,11 +193,13 @@ def lot_in_full(lot: Lot, changes: list[str]) -> LotInFull:
     nobody learns which cells were planted."""
     results = results_of(lot)
     is_open = lot.state == LotState.OPEN
+    missed = missed_of(lot, shares_of_lot(lot).errors)
     fields = _fields(lot, results) | {
         "groups": [_group(group, result, results) for group, result in zip(lot.groups, results.groups, strict=True)],
         "errors_at": list(SHOWN_ERRORS),
         "catch_rate_limit": None if is_open else results.catching.limit,
-        "missed": "not certified",
+        "missed": missed_words(missed),
+        "missed_fields": asdict(missed),
         "changes": changes,
     }
     return LotInFull.model_validate(fields)

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 
+from inference.certificates.planning import STRATIFIED_FROM
 from labeling.annotations.blinding import has_blinded_readings
 from labeling.annotations.models import Annotation, LayerHead
 from labeling.errors import WrongState
@@ -20,6 +22,7 @@ from labeling.rounds.weights.promotion import current_publications
 MOST_STRATA = 4096
 BY_DOUBT = 3  # strata of doubt in each group, of about equal size
 BY_SIZE = 2
+WHOLE = -1  # the kind of the stratum of a small group
 
 Codes = npt.NDArray[np.uint16]
 
@@ -146,7 +149,7 @@ def decided_on(image: Image) -> set[uuid.UUID]:
 
 
 def _grouped(found: list[OpenProposals], by_centre: bool) -> Frozen:
-    """Groups are classes, perhaps of one centre; strata divide a group by doubt, size and centre.
+    """Groups are classes, perhaps of one centre; strata divide a large group by doubt, size and centre.
 
     Raises WrongState for more than MOST_STRATA strata.
     """
@@ -157,6 +160,7 @@ def _grouped(found: list[OpenProposals], by_centre: bool) -> Frozen:
     centres = [one.image.centre.name if one.image.centre else "" for one in found]
     doubts = _cuts(np.concatenate([one.doubt for one in found]), BY_DOUBT)
     sizes = _cuts(np.concatenate([one.side for one in found]), BY_SIZE)
+    cells = _cells_of_groups(found, centres if by_centre else [""] * len(found))
     for one, code, centre in zip(found, codes, centres, strict=True):
         kinds = np.digitize(one.doubt, doubts) * BY_SIZE + np.digitize(one.side, sizes)
         for label in np.unique(one.labels):
@@ -164,16 +168,27 @@ def _grouped(found: list[OpenProposals], by_centre: bool) -> Frozen:
             if group not in groups:
                 groups.append(group)
             index = groups.index(group)
-            for kind in np.unique(kinds[one.labels == label]):
-                key = (index, int(kind), centre)
+            is_small = cells[group] < STRATIFIED_FROM
+            kinds_here = np.full_like(kinds, WHOLE) if is_small else kinds
+            for kind in np.unique(kinds_here[one.labels == label]):
+                key = (index, int(kind), "" if is_small else centre)
                 if key not in numbers:
                     if len(strata) == MOST_STRATA:
                         raise WrongState(_("these images have too many classes and centres for one lot; choose fewer"))
                     numbers[key] = len(strata)
-                    strata.append((index, _name(int(kind), centre)))
-                chosen = (one.labels == label) & (kinds == kind)
+                    strata.append((index, _name(int(kind), key[2])))
+                chosen = (one.labels == label) & (kinds_here == kind)
                 code[chosen] = numbers[key]
     return Frozen(found, groups, strata, codes)
+
+
+def _cells_of_groups(found: Sequence[OpenProposals], centres: Sequence[str]) -> Counter[Group]:
+    """How many cells each group has. centres: of each image, "" where claims are not made by centre."""
+    cells: Counter[Group] = Counter()
+    for one, centre in zip(found, centres, strict=True):
+        for label, count in zip(*np.unique(one.labels, return_counts=True), strict=True):
+            cells[Group(int(label), centre)] += int(count)
+    return cells
 
 
 def _cuts(values: npt.NDArray[np.float64], parts: int) -> npt.NDArray[np.float64]:
@@ -184,6 +199,8 @@ def _cuts(values: npt.NDArray[np.float64], parts: int) -> npt.NDArray[np.float64
 
 def _name(kind: int, centre: str) -> str:
     """As exported: doubt from 0 (least), size from 0 (smallest), centre."""
+    if kind == WHOLE:
+        return "whole"
     doubt, size = divmod(kind, BY_SIZE)
     return f"doubt {doubt}, size {size}" + (f", {centre}" if centre else "")
 

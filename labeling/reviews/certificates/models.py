@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from labeling.annotations.blinding import keeps_apart
 from labeling.annotations.models import Layer
@@ -61,6 +61,7 @@ class Lot(models.Model):
     groups = models.JSONField()
     strata = models.JSONField()
     planted = models.PositiveIntegerField(help_text="known errors mixed into the sample")
+    fields_total = models.PositiveIntegerField(default=0, help_text="of which fields for missed cells were drawn")
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField()
     statement = models.JSONField(default=dict)
@@ -145,6 +146,40 @@ class LotCell(models.Model):
 
     def __str__(self) -> str:
         return f"cell {self.position} of {self.lot_id}"
+
+
+class LotField(models.Model):
+    """A random field of a lot in which somebody points at every cell, without seeing the proposals.
+
+    x0, y0, x1, y1  of the field, image pixels
+    points          [[x, y]], image pixels; null until somebody has annotated it
+    cells           how many points; missed: those that no proposal and no drawn cell can be matched to (missed.py)
+    """
+
+    lot = models.ForeignKey(Lot, on_delete=models.CASCADE, related_name="fields")
+    position = models.PositiveIntegerField(help_text="order of annotating, from 1")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+    x0 = models.FloatField()
+    y0 = models.FloatField()
+    x1 = models.FloatField()
+    y1 = models.FloatField()
+    points = models.JSONField(null=True)
+    cells = models.PositiveIntegerField(null=True)
+    missed = models.PositiveIntegerField(null=True)
+    annotated_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    annotated_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["lot", "position"], name="lot_field_position_once"),
+            models.CheckConstraint(
+                condition=Q(missed__isnull=True) | Q(missed__lte=F("cells")), name="lot_field_counts"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"field {self.position} of {self.lot_id}"
 
 
 def layer_of(image: Image) -> Layer | None:

@@ -1,6 +1,6 @@
 """A certificate with everything it rests on, as JSON: plan, seed, sample and verdicts."""
 
-from labeling.reviews.certificates.models import Lot, LotCell, LotImage
+from labeling.reviews.certificates.models import Lot, LotCell, LotField, LotImage
 from labeling.reviews.certificates.results import results_of, shares_of_lot, statement_of
 
 METHOD = "docs/certificate.md"
@@ -24,11 +24,14 @@ def record_of(lot: Lot) -> dict[str, object]:
             "groups": lot.groups,
             "strata": lot.strata,
             "planted": lot.planted,
+            "fields": lot.fields.count(),
+            "fields_total": lot.fields_total,
             "made_at": lot.made_at.isoformat(),
             "made_by": lot.made_by.display_name,
         },
         "images": [_image(row) for row in lot.images.select_related("image").order_by("image_id")],
         "sample": [_cell(row) for row in lot.cells.select_related("judged_by").order_by("position")],
+        "fields": [_field(row) for row in lot.fields.select_related("annotated_by").order_by("position")],
         "statement": lot.statement or statement_of(lot, results_of(lot)),
     }
 
@@ -55,4 +58,17 @@ def _cell(row: LotCell) -> dict[str, object]:
         "judged_by": row.judged_by.display_name if row.judged_by else None,
         "judged_at": row.judged_at.isoformat() if row.judged_at else None,
         "milliseconds": row.milliseconds,
+    }
+
+
+def _field(row: LotField) -> dict[str, object]:
+    return {
+        "position": row.position,
+        "image": row.image_id,
+        "box": [row.x0, row.y0, row.x1, row.y1],
+        "points": row.points,
+        "cells": row.cells,
+        "missed": row.missed,
+        "annotated_by": row.annotated_by.display_name if row.annotated_by else None,
+        "annotated_at": row.annotated_at.isoformat() if row.annotated_at else None,
     }

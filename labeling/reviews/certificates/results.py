@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from inference.certificates.evidence import Stratum
 from inference.certificates.planning import Claim, GroupPlan, Shares, shares_of
 from inference.certificates.results import Catching, GroupResult, Outcome, catching_of, group_result
+from labeling.reviews.certificates.missed import Missed, missed_of
 from labeling.reviews.certificates.models import Lot, LotCell
 
 RIGHT = LotCell.Verdict.RIGHT
@@ -39,7 +40,9 @@ def claim_of(lot: Lot) -> Claim:
 
 
 def shares_of_lot(lot: Lot) -> Shares:
-    return shares_of(lot.alpha, lot.attempt, max(1, planned_groups(lot.groups)))
+    """The claim about missed cells has as large a part of alpha as that about a class."""
+    claims = max(1, planned_groups(lot.groups)) + (1 if lot.fields_total else 0)
+    return shares_of(lot.alpha, lot.attempt, claims)
 
 
 def planned_groups(groups: Sequence[dict[str, object]]) -> int:
@@ -100,6 +103,7 @@ def _strata_of(lot: Lot, group: int, judged: Counter[int], wrong: Counter[int]) 
 
 def statement_of(lot: Lot, results: Results) -> dict[str, object]:
     """What the certificate says, as JSON. Missed cells are a claim of their own, which no sample of proposals shows."""
+    missed = missed_of(lot, shares_of_lot(lot).errors)
     groups = []
     for group, result in zip(lot.groups, results.groups, strict=True):
         groups.append(
@@ -125,5 +129,10 @@ def statement_of(lot: Lot, results: Results) -> dict[str, object]:
         "caught": catching.caught,
         "catch_rate_limit": catching.limit,
         "groups": groups,
-        "missed": NOT_CERTIFIED,
+        "missed": missed_words(missed),
+        "missed_fields": asdict(missed),
     }
+
+
+def missed_words(missed: Missed) -> str:
+    return NOT_CERTIFIED if missed.limit is None else f"at most {100 * missed.limit:.1f} %, averaged over fields"

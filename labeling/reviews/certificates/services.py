@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from inference.certificates.planning import Claim, GroupPlan, left_out, plan_group, shares_of
 from inference.certificates.planted import catch_rate_limit
+from inference.certificates.whole_fields import LEAST_FIELDS
 from labeling.accounts.models import User
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
@@ -19,7 +20,8 @@ from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
 from labeling.projects.models import LabelClass, Project
 from labeling.reviews.certificates.freezing import Frozen, changes_since, digest, freeze_lot
-from labeling.reviews.certificates.models import Lot, LotCell, LotImage, LotState
+from labeling.reviews.certificates.missed import MOST_FIELDS, draw_fields
+from labeling.reviews.certificates.models import Lot, LotCell, LotField, LotImage, LotState
 from labeling.reviews.certificates.results import counted_of, results_of, statement_of
 from labeling.reviews.certificates.sampling import (
     draw_sample,
@@ -59,7 +61,8 @@ class NothingShown(WrongState):
 
 @dataclass(frozen=True)
 class Wanted:
-    """images, classes: keys; empty for all. planted: known errors that are mixed into the sample."""
+    """images, classes: keys; empty for all. planted: known errors that are mixed into the sample. fields: random ones
+    in which every cell is pointed at, for the claim about missed cells; 0 for no such claim."""
 
     meaning: str
     tolerated: float = 0.05
@@ -68,14 +71,15 @@ class Wanted:
     classes: Sequence[int] = ()
     by_centre: bool = False
     planted: int = 40
+    fields: int = 0
 
 
 @transaction.atomic
 def plan_lot(*, project: Project, by: User, wanted: Wanted) -> Lot:
     """Freeze the open proposals, plan the sample and draw it.
 
-    Raises Archived, ReadApart, EmptyLot, TooFewCells, Invalid for a number outside its bounds, and WrongState while
-    another lot with one of these images is open.
+    Raises Archived, ReadApart, EmptyLot, TooFewCells, TooFewFields, Invalid for a number outside its bounds, and
+    WrongState while another lot with one of these images is open.
     """
     project = Project.objects.for_change(project.pk)
     _check(wanted)
@@ -100,7 +104,7 @@ def plan_lot(*, project: Project, by: User, wanted: Wanted) -> Lot:
     )
     images = [_lot_image(lot, frozen, index) for index in range(len(frozen.proposals))]
     lot.sha256 = digest(images, lot.meaning)
-    _store(lot, images, frozen, samples, wanted.planted)
+    _store(lot, images, frozen, samples, wanted)
     return lot
 
 
@@ -112,15 +116,19 @@ def _check(wanted: Wanted) -> None:
     if not LEAST_PLANTED <= wanted.planted <= MOST_PLANTED:
         words = _("{least} to {most} known errors are mixed into a sample")
         raise Invalid(words.format(least=LEAST_PLANTED, most=MOST_PLANTED), field="planted")
+    if wanted.fields and not LEAST_FIELDS <= wanted.fields <= MOST_FIELDS:
+        words = _("{least} to {most} fields are drawn for missed cells, or none")
+        raise Invalid(words.format(least=LEAST_FIELDS, most=MOST_FIELDS), field="fields")
 
 
 def _attempt(project: Project, images: Sequence[Image]) -> int:
-    """One more than the lots with one of these images on which somebody has judged a cell."""
+    """One more than the lots with one of these images on which somebody has judged a cell or annotated a field."""
     related = Lot.objects.filter(project=project, images__image__in=images).distinct()
     if related.filter(state=LotState.OPEN).exists():
         raise WrongState(_("a lot with these images is being judged; finish it or withdraw it first"))
-    judged = LotCell.objects.filter(lot__in=related).exclude(verdict="")
-    return judged.values("lot").distinct().count() + 1
+    judged = LotCell.objects.filter(lot__in=related).exclude(verdict="").values_list("lot", flat=True)
+    annotated = LotField.objects.filter(lot__in=related, points__isnull=False).values_list("lot", flat=True)
+    return len(set(judged) | set(annotated)) + 1
 
 
 def _plans(frozen: Frozen, wanted: Wanted, attempt: int) -> list[GroupPlan]:
@@ -130,14 +138,15 @@ def _plans(frozen: Frozen, wanted: Wanted, attempt: int) -> list[GroupPlan]:
     Raises TooFewCells.
     """
     claim = Claim(wanted.tolerated, wanted.alpha)
-    cells = _cells_by_group(frozen)
+    strata = _strata_by_group(frozen)
+    cells = [sum(counts) for counts in strata]
     plans = [left_out(count) for count in cells]
     members = list(range(len(cells)))
     while members:
-        shares = shares_of(wanted.alpha, attempt, len(members))
+        shares = shares_of(wanted.alpha, attempt, len(members) + (1 if wanted.fields else 0))
         catch_limit = catch_rate_limit(wanted.planted, wanted.planted, shares.catching)
         for group in members:
-            plans[group] = plan_group(cells[group], claim, shares.errors, catch_limit)
+            plans[group] = plan_group(cells[group], claim, shares.errors, catch_limit, strata[group])
         remaining = [group for group in members if plans[group].sample]
         if remaining == members:
             return plans
@@ -149,11 +158,12 @@ def _plans(frozen: Frozen, wanted: Wanted, attempt: int) -> list[GroupPlan]:
     raise TooFewCells(words.format(n=max(cells)))
 
 
-def _cells_by_group(frozen: Frozen) -> list[int]:
-    cells = [0] * len(frozen.groups)
+def _strata_by_group(frozen: Frozen) -> list[list[int]]:
+    """The cells of each stratum of each group."""
+    found: list[list[int]] = [[] for _group in frozen.groups]
     for (group, _stratum), count in zip(frozen.strata, frozen.cells_by_stratum(), strict=True):
-        cells[group] += int(count)
-    return cells
+        found[group].append(int(count))
+    return found
 
 
 def _group_json(frozen: Frozen, plans: Sequence[GroupPlan]) -> list[dict[str, object]]:
@@ -193,10 +203,10 @@ def _lot_image(lot: Lot, frozen: Frozen, index: int) -> LotImage:
     )
 
 
-def _store(lot: Lot, images: list[LotImage], frozen: Frozen, samples: Sequence[int], planted: int) -> None:
+def _store(lot: Lot, images: list[LotImage], frozen: Frozen, samples: Sequence[int], wanted: Wanted) -> None:
     generator = np.random.default_rng(lot.seed)
     drawn = draw_sample(frozen, samples, generator)
-    errors = planted_rows(lot, frozen, planted, generator)
+    errors = planted_rows(lot, frozen, wanted.planted, generator)
     if len(errors) < LEAST_PLANTED:
         raise TooFewCells(
             _("only {n} known errors can be made here, which is too few to measure the catch rate").format(
@@ -204,10 +214,12 @@ def _store(lot: Lot, images: list[LotImage], frozen: Frozen, samples: Sequence[i
             )
         )
     lot.planted = len(errors)
+    rows = in_random_order([*sample_rows(lot, frozen, drawn), *errors], generator)
+    fields = draw_fields(lot, frozen.proposals, wanted.fields, generator) if wanted.fields else []
     lot.save()
     LotImage.objects.bulk_create(images)
-    rows = [*sample_rows(lot, frozen, drawn), *errors]
-    LotCell.objects.bulk_create(in_random_order(rows, generator), batch_size=1000)
+    LotCell.objects.bulk_create(rows, batch_size=1000)
+    LotField.objects.bulk_create(fields)
 
 
 @dataclass(frozen=True)

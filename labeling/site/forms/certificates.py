@@ -9,6 +9,8 @@ from labeling.projects.models import Project
 from labeling.reviews.certificates.models import Lot
 from labeling.reviews.certificates.services import LEAST_PLANTED, MOST_PLANTED, Wanted
 
+FIELD_CHOICES = (30, 60, 100, 200)
+
 
 class LotForm(forms.Form):
     """The claim, and the classes that it is made about."""
@@ -36,6 +38,15 @@ class LotForm(forms.Form):
         initial=40,
         help_text=_("wrong proposals that Boxwise makes; how many are found says how many real ones would be"),
     )
+    fields_for_missed = forms.TypedChoiceField(
+        label=_("Random fields for missed cells"),
+        choices=[(0, _("none: missed cells are not certified")), *((count, str(count)) for count in FIELD_CHOICES)],
+        coerce=int,
+        empty_value=0,
+        required=False,
+        initial=0,
+        help_text=_("somebody points at every cell in them, without proposals"),
+    )
     by_centre = forms.BooleanField(
         label=_("A claim for each centre"), required=False, help_text=_("needs a sample of each class and centre")
     )
@@ -61,4 +72,5 @@ class LotForm(forms.Form):
             classes=[int(key) for key in given["classes"]],
             by_centre=given["by_centre"],
             planted=given["planted"],
+            fields=given["fields_for_missed"],
         )
