@@ -1,5 +1,6 @@
 /** The status bar, the toasts and the list of keys. */
 import { t, tn } from "../locale/locale";
+import { ColourChoice } from "./legend";
 import type { Ui } from "./parts";
 import { scaleBar, shownWords, turnWords, zoomWords } from "../editor/words";
 
@@ -30,6 +31,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
         {bar.label}
       </span>
       <span class="bw-grow" />
+      <ColourChoice ui={ui} />
       <span class="bw-number" data-testid="counts">
         {tn(counts.cells, "{n} cell", "{n} cells")}
         {counts.points > 0 && ` (${tn(counts.points, "{n} point", "{n} points")})`} ·{" "}
