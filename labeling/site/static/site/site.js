@@ -99,6 +99,17 @@ document.addEventListener("keydown", (event) => {
   next.focus();
 });
 
+// -- what is wider than its place is scrolled by the arrow keys too; what fits is no stop for the Tab key
+function openToKeys() {
+  for (const wide of document.querySelectorAll(".scroll")) {
+    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+    else wide.removeAttribute("tabindex");
+  }
+}
+openToKeys();
+window.addEventListener("resize", openToKeys);
+document.addEventListener("htmx:afterSwap", openToKeys);
+
 // -- polling rests while nobody looks, and looks at once when somebody is back
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.matches("[data-poll]"))
