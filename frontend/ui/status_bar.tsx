@@ -76,6 +76,12 @@ export function KeySheet({ ui }: { ui: Ui }) {
     <section class="bw-sheet" aria-label={t("Keys")}>
       <header>
         <strong>{t("Keys")}</strong>
+        {!ui.editor.store.opened.study && (
+          <>
+            <a href="/help/keys/">{t("Sheet to print")}</a>
+            <a href="/help/">{t("Help")}</a>
+          </>
+        )}
         <button type="button" class="bw-icon" aria-label={t("Close")} onClick={() => ui.run("help.keys")}>
           ×
         </button>

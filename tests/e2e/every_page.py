@@ -77,6 +77,11 @@ PAGES = {
     "API": "/accounts/api/",
     "notifications": "/notifications/",
     "my activity": "/my-activity/",
+    "help": "/help/",
+    "nothing in the help": "/help/?q=nothing-has-this-name",
+    "sheet of keys": "/help/keys/",
+    "search": "/search/?q=colon",
+    "nothing found": "/search/?q=nothing-has-this-name",
     "not found": "/projects/999999/",
     "a void link": "/accounts/mine/address/none/",
 }

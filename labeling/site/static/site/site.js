@@ -110,6 +110,23 @@ openToKeys();
 window.addEventListener("resize", openToKeys);
 document.addEventListener("htmx:afterSwap", openToKeys);
 
+// -- Ctrl+K searches and ? or F1 helps on every page; while somebody types, these keys are letters
+const search = document.querySelector("[data-search]");
+const help = document.querySelector("[data-help]");
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.altKey || !search) return;
+  const isMod = event.ctrlKey || event.metaKey;
+  const isTyping = event.target.closest?.("input, textarea, select");
+  if (isMod && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    search.focus();
+    search.select();
+  } else if (!isMod && !isTyping && ["?", "F1"].includes(event.key)) {
+    event.preventDefault();
+    help.click();
+  }
+});
+
 // -- polling rests while nobody looks, and looks at once when somebody is back
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.matches("[data-poll]"))
