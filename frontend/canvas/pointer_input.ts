@@ -121,6 +121,7 @@ export class PointerInput {
       selected: editor.store.selected,
       hovered: editor.store.hovered,
       boxes: editor.store.showBoxes,
+      colourBy: editor.store.colourBy,
       editing,
     };
   }

@@ -3,6 +3,7 @@ import type { Editor } from "../editor/editor";
 import { screenPoint, zoomAt } from "../geometry/frames";
 import { mark, t } from "../locale/locale";
 import type { CommandRecord, Context } from "./command";
+import { showNextColours } from "../editor/colour_choice";
 import { scaleOfPower } from "../editor/words";
 import { LARGER, SMALLER } from "./drawing";
 
@@ -150,6 +151,14 @@ export const VIEW_COMMANDS = {
     scope: "canvas",
     duringDrag: true,
     run: ({ editor: { store } }) => (store.showBoxes = !store.showBoxes),
+  },
+  "view.colour_by": {
+    sentence: mark("Colour cells by class, person, state, doubt or round"),
+    group: mark("View"),
+    keys: ["Shift+c"],
+    scope: "canvas",
+    duringDrag: true,
+    run: ({ editor }) => showNextColours(editor.store),
   },
   "view.larger": {
     sentence: mark("Zoom in, larger brush"),

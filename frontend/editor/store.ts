@@ -3,6 +3,7 @@
 import type { Point, Size } from "../geometry/frames";
 import { t } from "../locale/locale";
 import type { BrowserPrompter } from "../prompter/browser";
+import type { ColourBy } from "../render/colour_by";
 import { Pixels } from "../render/pixels";
 import { Cells } from "../scene/cells";
 import type { LabelClass, Layer, Person, ViewIn, Workspace as Opened } from "../scene/contract";
@@ -34,6 +35,8 @@ export type Observable = {
   multiSelected: readonly number[];
   hovered: number;
   showBoxes: boolean;
+  /** What the colours of cells say. */
+  colourBy: ColourBy;
   /** The mask that is being edited. */
   editing: EditedMask | null;
   /** The row whose box is being dragged: it is drawn as a shadow; -1: none. */
@@ -54,6 +57,7 @@ const INITIAL = (): Observable => ({
   multiSelected: [],
   hovered: -1,
   showBoxes: false,
+  colourBy: "class",
   editing: null,
   dragged: -1,
   brushRadius: 3,

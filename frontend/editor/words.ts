@@ -1,6 +1,7 @@
 /** What the panels say: numbers with units, states in plain words. Pure. */
 import { mark, t, tn } from "../locale/locale";
 import type { Turn } from "../geometry/turn";
+import type { ColourBy } from "../render/colour_by";
 import type { Layer, Publication, Reason, Status, ViewIn } from "../scene/contract";
 import type { SaveState } from "../sync/outbox";
 
@@ -98,6 +99,14 @@ export const STATUS_WORDS: Record<Status, string> = {
   cannot_tell: mark("cannot tell"),
   exhaustive: mark("fully annotated region"),
   ignore: mark("ignored region"),
+};
+
+export const COLOUR_BY_WORDS: Record<ColourBy, string> = {
+  class: mark("class"),
+  person: mark("person"),
+  state: mark("state"),
+  doubt: mark("doubt"),
+  round: mark("round"),
 };
 
 export const LAYER_WORDS: Record<Layer["kind"], string> = {

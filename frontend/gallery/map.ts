@@ -1,7 +1,7 @@
 /** A map of the cells: those that look alike lie close together. A lasso, or a circle moved by keys, takes some of them
  *  into the gallery. */
 import { t, tn } from "../locale/locale";
-import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
+import { UNCLASSIFIED_COLOUR } from "../render/palette";
 import type { LabelClass, Schemas } from "../scene/contract";
 import type { Api } from "../sync/api";
 import { encircled, lassoed, type Place } from "./lasso";

@@ -5,7 +5,7 @@ import { HANDLES, handleAt, type Box, type Handle } from "../geometry/box";
 import { imagePoint, toScreen, type Camera, type Point } from "../geometry/frames";
 import type { Patch } from "../geometry/mask";
 import { stepFromPage, UPRIGHT, type Place, type Turn } from "../geometry/turn";
-import { rgb } from "./cell_style";
+import { rgb } from "./palette";
 import { css, outlineOf, type Rgb } from "./outline_colour";
 
 export type Sketch = {

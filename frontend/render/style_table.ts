@@ -1,6 +1,7 @@
 /** The look-up table as a texture: changing one cell's style is one texel, whatever it covers. */
 import { STYLES_WIDTH, nearest } from "./gl";
-import { Flag, PALETTE_SIZE, type CellStyle, type Palette } from "./cell_style";
+import { Flag, type CellStyle } from "./cell_style";
+import { PALETTE_SIZE, type Palette } from "./palette";
 
 export class StyleTable {
   /** Four bytes a row: colour, mask line, box line, flags. */

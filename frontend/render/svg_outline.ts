@@ -4,7 +4,7 @@ import type { Box } from "../geometry/box";
 import { boxPath, edgePath } from "../geometry/edges";
 import { fromBase64 } from "../geometry/mask";
 import type { Schemas } from "../scene/contract";
-import { rgb, UNCLASSIFIED_COLOUR } from "./cell_style";
+import { rgb, UNCLASSIFIED_COLOUR } from "./palette";
 import { casingOf, PLAIN_OUTLINES, type Outlines } from "./gl";
 import { css, outlineOf, type OutlineColours } from "./outline_colour";
 

@@ -10,7 +10,9 @@ import { BoxDrawing } from "./boxes";
 import { CarriedCanvas } from "./carried_canvas";
 import { Bins, DensityDrawing } from "./density";
 import { NoWebGL, type Outlines } from "./gl";
-import { styleOf, palette, paletteIndex, People, type Focus } from "./cell_style";
+import { styleOf, type Focus } from "./cell_style";
+import { CellColours } from "./colour_by";
+import { palette } from "./palette";
 import { RowsInView } from "./rows_in_view";
 import { StyleTable } from "./style_table";
 import { MaskDrawing } from "./masks";
@@ -32,7 +34,6 @@ export class Viewport {
   private readonly gl: WebGL2RenderingContext;
   private readonly overlay: Overlay;
   private readonly styles: StyleTable;
-  private readonly places: Map<number, number>;
   private readonly rows: RowsInView;
   private readonly tissue: Tissue;
   private boxes: BoxDrawing;
@@ -40,7 +41,6 @@ export class Viewport {
   density: DensityDrawing;
   private focus: Focus = { selected: -1, hovered: -1, boxes: false, editing: -1 };
   private fill = false;
-  private byPerson = false;
   private readonly defs = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   private readonly tissueElement = document.createElement("div");
   private scheduled = 0;
@@ -77,7 +77,7 @@ export class Viewport {
       onResize: () => void;
       onFrame: () => void;
     },
-    private readonly people: People = new People(),
+    private readonly colours = new CellColours({ classes, people: [], roundOf: () => null }),
   ) {
     this.element.className = "bw-viewport";
     const { tissueElement } = this;
@@ -105,7 +105,6 @@ export class Viewport {
     if (!gl) throw new NoWebGL(t("This browser cannot draw cells: WebGL 2 is switched off or missing."));
     this.gl = gl;
     this.styles = new StyleTable(palette(classes));
-    this.places = paletteIndex(classes);
     this.rows = new RowsInView(cells);
     this.boxes = new BoxDrawing(gl, this.rows);
     this.masks = new MaskDrawing(gl, image);
@@ -140,12 +139,12 @@ export class Viewport {
   /** What is selected, hovered, edited; only the rows concerned are touched. */
   setFocus(focus: Focus): void {
     const was = this.focus;
-    focus = { fill: this.fill, byPerson: this.byPerson, ...focus };
-    const names = ["selected", "hovered", "boxes", "editing", "fill", "byPerson"] as const;
+    focus = { fill: this.fill, ...focus };
+    const names = ["selected", "hovered", "boxes", "editing", "fill", "colourBy"] as const;
     if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
     if (was.selected !== focus.selected) this.unshown = true; // the selection is reported of a frame of its own
-    if (was.boxes !== focus.boxes || was.fill !== focus.fill || was.byPerson !== focus.byPerson)
+    if (was.boxes !== focus.boxes || was.fill !== focus.fill || was.colourBy !== focus.colourBy)
       for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
       for (const row of new Set([
@@ -180,7 +179,6 @@ export class Viewport {
     stain: "none" | "hematoxylin" | "eosin" | "dab";
     opacity: number;
     fill: boolean;
-    byPerson: boolean;
     outline: number;
   }): void {
     const filters = [];
@@ -193,9 +191,8 @@ export class Viewport {
     this.tissueElement.style.filter = filters.join(" ");
     this.glCanvas.style.opacity = String(display.opacity);
     this.setOutlines({ width: display.outline });
-    this.setFocus({ ...this.focus, fill: display.fill, byPerson: display.byPerson });
+    this.setFocus({ ...this.focus, fill: display.fill });
     this.fill = display.fill;
-    this.byPerson = display.byPerson;
     this.invalidate();
   }
 
@@ -350,8 +347,7 @@ export class Viewport {
   }
 
   private restyle(row: number, moved = false): void {
-    if (!this.styles.set(row, styleOf(this.cells, row, this.places, this.focus, this.people)) && !moved)
-      return;
+    if (!this.styles.set(row, styleOf(this.cells, row, this.colours, this.focus)) && !moved) return;
     this.density.restyle(this.cells, row, this.styles.bytes);
     this.touch(this.cells.extent(row));
   }

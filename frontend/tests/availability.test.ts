@@ -21,7 +21,15 @@ function noticeable(d: Editor, sent: readonly OperationIn[], page: unknown) {
   const { store, review } = d;
   const editing = store.editing && [store.editing.subtract, store.editing.constraint !== null];
   return JSON.stringify([
-    [sent.length, store.tool, store.selected, store.multiSelected, store.showBoxes, store.labelClass?.id],
+    [
+      sent.length,
+      store.tool,
+      store.selected,
+      store.multiSelected,
+      store.showBoxes,
+      store.colourBy,
+      store.labelClass?.id,
+    ],
     [store.toasts.list.map((toast) => toast.id), store.brushRadius, editing],
     [
       d.view.camera,

@@ -12,7 +12,9 @@ import {
   type Part,
 } from "../compare/difference";
 import { pack, unpack } from "../geometry/mask";
-import { Flag, styleOf, paletteIndex } from "../render/cell_style";
+import { Flag, styleOf } from "../render/cell_style";
+import { CellColours } from "../render/colour_by";
+import { paletteIndex } from "../render/palette";
 import { Cells } from "../scene/cells";
 import { decodePack } from "../scene/pack";
 import { packBytes } from "./build";
@@ -96,12 +98,12 @@ describe("a difference", () => {
     const shown = new Cells(SIZE);
     shown.load(shown.addLayer("difference", false, "difference"), asPack(found));
     shown.showLayer(0, true);
-    const places = paletteIndex(
-      found.map(({ part }) => ({ id: classOf(part), name: part, color: "#0072b2", key: null })),
-    );
+    const classes = found.map(({ part }) => ({ id: classOf(part), name: part, color: "#0072b2", key: null }));
+    const places = paletteIndex(classes);
+    const colours = new CellColours({ classes, people: [], roundOf: () => null });
     found.forEach(({ part, mask }, row) => {
       expect(shown.maskOf(row)).toEqual(mask);
-      const style = styleOf(shown, row, places, { selected: -1, hovered: -1, boxes: true, editing: -1 });
+      const style = styleOf(shown, row, colours, { selected: -1, hovered: -1, boxes: true, editing: -1 });
       expect(style).toEqual({
         colour: places.get(classOf(part)),
         maskLine: 1,

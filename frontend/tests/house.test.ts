@@ -24,11 +24,11 @@ function passThroughs(source: string): string[] {
   return found;
 }
 
-/** A colour that a source states itself. Those of classes, people and regions are data of cell_style.ts. */
+/** A colour that a source states itself. Those of cells and regions are data of palette.ts. */
 const COLOUR = /"#[0-9a-f]{3,8}"|\brgba?\(\s*\d/i;
 const drawn = ["canvas", "editor", "tools", "ui", "render"].flatMap((folder) =>
   readdirSync(folder)
-    .filter((name) => /\.tsx?$/.test(name) && name !== "cell_style.ts")
+    .filter((name) => /\.tsx?$/.test(name) && name !== "palette.ts")
     .map((name) => join(folder, name)),
 );
 

@@ -2,7 +2,7 @@
  *  beside them, in every class colour; and the default colours stay apart, also for the colour-blind. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
-import { OKABE_ITO, REGION_COLOUR, rgb } from "../render/cell_style";
+import { DOUBT_COLOURS, OKABE_ITO, REGION_COLOUR, UNKNOWN_COLOUR, rgb } from "../render/palette";
 import { css, contrast, luminance, outlineOf, type Rgb } from "../render/outline_colour";
 import { linesOf, outlineElement } from "../render/svg_outline";
 
@@ -93,6 +93,20 @@ describe("outlines", () => {
         expect(difference, OKABE_ITO[i]).toBeGreaterThanOrEqual(10);
       }
   });
+  it.each(Object.entries(VISION))("of what else colours may say are told apart: %s", (_name, matrix) => {
+    for (const set of [DOUBT_COLOURS, OKABE_ITO].map((colours) => [...colours, UNKNOWN_COLOUR])) {
+      const seen = set.map((colour) => lab(times(matrix, linear(outlineOf(rgb(colour)).core))));
+      for (const [i, a] of seen.entries())
+        for (const b of seen.slice(i + 1)) {
+          const difference = Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+          expect(difference, set[i]).toBeGreaterThanOrEqual(10);
+        }
+    }
+  });
+  it("are the lighter the more doubt there is, so that the order is seen without any hue", () => {
+    const light = DOUBT_COLOURS.map((colour) => luminance(outlineOf(rgb(colour)).core));
+    for (const [i, value] of light.slice(1).entries()) expect(value).toBeGreaterThan(light[i] + 0.03);
+  });
   it("are drawn above crops as a casing below a core, so that the casing is seen on both sides of it", () => {
     for (const colour of COLOURS) {
       const colours = outlineOf(colour);
@@ -116,7 +130,8 @@ describe("outlines", () => {
   });
   it("are in the table that the measurement on real tissue reads", () => {
     const table = JSON.parse(readFileSync("tests/outline_colours.json", "utf8")) as unknown;
-    const colours = [...OKABE_ITO, REGION_COLOUR, "#ff0000", "#00ff00", "#0000ff", "#808080"];
+    const cells = [...new Set([...OKABE_ITO, ...DOUBT_COLOURS, UNKNOWN_COLOUR])];
+    const colours = [...cells, REGION_COLOUR, "#ff0000", "#00ff00", "#0000ff", "#808080"];
     expect(table).toEqual(colours.map((colour) => ({ colour, ...outlineOf(rgb(colour)) })));
   });
 });

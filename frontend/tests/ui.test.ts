@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { styleOf, Line, Flag, palette, paletteIndex, rgb } from "../render/cell_style";
+import { styleOf, Line, Flag } from "../render/cell_style";
+import { CellColours } from "../render/colour_by";
+import { palette, paletteIndex, rgb } from "../render/palette";
 import { COMMANDS, type Command } from "../commands";
 import { chordOf, keyLabel, Keymap, type Pressed } from "../commands/keymap";
 import { DISPLAY, keep, KEYS, stored, withNewNames } from "../ui/stored";
@@ -140,22 +142,23 @@ describe("look", () => {
     { id: 6, name: "b", color: "#e69f00", key: 2 },
   ];
   const places = paletteIndex(classes);
+  const colours = new CellColours({ classes, people: [], roundOf: () => null });
   const nothing = { selected: -1, hovered: -1, boxes: false, editing: -1 };
   it("colour is the class, line the state", () => {
     const cells = scene();
     const [own, proposal] = [cells.rowOf(uuid(1)), cells.rowOf(uuid(102))];
-    expect(styleOf(cells, own, places, nothing)).toMatchObject({
+    expect(styleOf(cells, own, colours, nothing)).toMatchObject({
       colour: places.get(5),
       boxLine: Line.solid,
       maskLine: Line.none,
     });
-    expect(styleOf(cells, proposal, places, nothing)).toMatchObject({
+    expect(styleOf(cells, proposal, colours, nothing)).toMatchObject({
       colour: places.get(6),
       boxLine: Line.none,
       maskLine: Line.dashed,
     });
     cells.put(0, uuid(2), state([15, 15, 25, 25], { status: "cannot_tell" }), uuid(60));
-    expect(styleOf(cells, cells.rowOf(uuid(2)), places, nothing).boxLine).toBe(Line.dotted);
+    expect(styleOf(cells, cells.rowOf(uuid(2)), colours, nothing).boxLine).toBe(Line.dotted);
     expect([...palette(classes).areas.subarray(4, 7)]).toEqual(rgb("#0072b2"));
   });
   it("draws nothing of what is deleted, rejected or decided", () => {
@@ -168,14 +171,17 @@ describe("look", () => {
     );
     cells.put(0, uuid(1), null, uuid(61));
     for (const row of [rejection, cells.rowOf(uuid(102)), cells.rowOf(uuid(1))])
-      expect(styleOf(cells, row, places, nothing)).toMatchObject({ boxLine: Line.none, maskLine: Line.none });
+      expect(styleOf(cells, row, colours, nothing)).toMatchObject({
+        boxLine: Line.none,
+        maskLine: Line.none,
+      });
   });
   it("lifts what is selected and never fills it, even under the pointer", () => {
     const cells = scene();
     const row = cells.rowOf(uuid(102));
     const selected = { ...nothing, selected: row, hovered: row, fill: true };
-    expect(styleOf(cells, row, places, selected).flags).toBe(Flag.selected);
-    expect(styleOf(cells, row, places, { ...nothing, hovered: row }).flags).toBe(Flag.hovered | Flag.filled);
+    expect(styleOf(cells, row, colours, selected).flags).toBe(Flag.selected);
+    expect(styleOf(cells, row, colours, { ...nothing, hovered: row }).flags).toBe(Flag.hovered | Flag.filled);
   });
 });
 

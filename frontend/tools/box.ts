@@ -5,7 +5,7 @@ import type { Point, Size } from "../geometry/frames";
 import type { Input } from "../editor/input";
 import { mark, t } from "../locale/locale";
 import type { Features } from "../editor/interfaces";
-import { REGION_COLOUR } from "../render/cell_style";
+import { REGION_COLOUR } from "../render/palette";
 import type { Sketch } from "../render/overlay";
 import { nextBelow } from "./select";
 import type { Press, Sizes, Tool, ToolDefinition } from "../editor/tool";

@@ -2,7 +2,7 @@
 import type { Features } from "../editor/interfaces";
 import type { Sizes } from "../editor/tool";
 import type { Point } from "../geometry/frames";
-import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
+import { UNCLASSIFIED_COLOUR } from "../render/palette";
 
 /** Of what is drawn next. */
 export const colourOf = (editor: Features): string => editor.store.labelClass?.color ?? UNCLASSIFIED_COLOUR;

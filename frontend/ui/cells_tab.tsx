@@ -4,7 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 import { arranged, AS_DRAWN, SORTS, type Arrangement, type Sort } from "../scene/cell_list";
 import type { Cells } from "../scene/cells";
 import { LongList } from "./list";
-import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
+import { UNCLASSIFIED_COLOUR } from "../render/palette";
 import { CommandButton, AttributeLines, Classes, Key, Swatch, type Ui } from "./parts";
 import { LAYER_WORDS, STATUS_WORDS } from "../editor/words";
 

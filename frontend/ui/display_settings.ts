@@ -14,8 +14,6 @@ export type Display = {
   readonly fill: boolean;
   /** Width of an outline's core, CSS pixels at any zoom. */
   readonly outline: number;
-  /** Cells have the colour of the person who drew or last changed them, instead of their class's. */
-  readonly byPerson: boolean;
   readonly minimap: boolean;
   readonly hiddenClasses: readonly number[];
   readonly hiddenStatuses: readonly Status[];
@@ -36,7 +34,6 @@ export const PLAIN: Display = {
   opacity: 1,
   fill: false,
   outline: PLAIN_OUTLINES.width,
-  byPerson: false,
   minimap: true,
   hiddenClasses: [],
   hiddenStatuses: [],
@@ -55,7 +52,7 @@ export class DisplaySettings {
     private readonly onChange: (display: Display, before: Display) => void,
   ) {
     // What hides cells is not carried over to the next image or day: a filter that somebody forgot looks like no cells.
-    const { brightness, contrast, stain, opacity, fill, outline, byPerson, minimap, breaks } = {
+    const { brightness, contrast, stain, opacity, fill, outline, minimap, breaks } = {
       ...PLAIN,
       ...kept,
     };
@@ -67,7 +64,6 @@ export class DisplaySettings {
       opacity,
       fill,
       outline,
-      byPerson,
       minimap,
       breaks,
     };

@@ -1,11 +1,12 @@
 /** What every panel is given, and the buttons that show their key. */
-import { t } from "../locale/locale";
+import { spoken, t } from "../locale/locale";
 import type { ComponentChildren } from "preact";
 import type { Overlays } from "../commands/overlays";
 import type { Editor } from "../editor/editor";
 import { type Command } from "../commands";
 import { type Keymap, keyLabel } from "../commands/keymap";
-import { rgb } from "../render/cell_style";
+import type { ColourBy, LegendLine } from "../render/colour_by";
+import { rgb } from "../render/palette";
 import { css, outlineOf } from "../render/outline_colour";
 import type { ChannelSettings } from "./channel_settings";
 import type { DisplaySettings } from "./display_settings";
@@ -32,6 +33,8 @@ export type Ui = {
   readonly channels: ChannelSettings | null;
   /** In the view by person. */
   readonly colourOf: (person: number) => string;
+  /** What the colours of the cells in the picture mean, where they say this. */
+  readonly legend: (by: ColourBy) => readonly LegendLine[];
 };
 
 export type Tab = "cells" | "review" | "masks" | "comments" | "history" | "channels" | "view";
@@ -91,7 +94,7 @@ export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
 }
 
 export const number = (n: number | null, digits = 3, unit = ""): string =>
-  n === null ? t("not stated") : `${n.toLocaleString("en", { maximumFractionDigits: digits })}${unit}`;
+  n === null ? t("not stated") : `${n.toLocaleString(spoken(), { maximumFractionDigits: digits })}${unit}`;
 
 const ATTRIBUTE_KEYS = ["attribute.1", "attribute.2", "attribute.3", "attribute.4"] as const;
 

@@ -3,10 +3,11 @@ import { t } from "../locale/locale";
 import { effect, untracked } from "@preact/signals-core";
 import { createElement, render, type ComponentType } from "preact";
 import { imagePoint, toScreen } from "../geometry/frames";
-import { People } from "../render/cell_style";
+import { CellColours } from "../render/colour_by";
 import { Viewport } from "../render/viewport";
 import type { Editor } from "../editor/editor";
 import { viewOf } from "../editor/words";
+import { offeredColours } from "../editor/colour_choice";
 import type { Thread } from "../scene/contract";
 import type { Tool } from "../editor/tool";
 import { PointerInput } from "../canvas/pointer_input";
@@ -19,6 +20,7 @@ import { type ChannelChoice, ChannelSettings } from "./channel_settings";
 import { DisplaySettings, type Display } from "./display_settings";
 import { Rest } from "../timing/rest";
 import { ContextMenu } from "./menu";
+import { Legend } from "./legend";
 import { Minimap } from "./minimap";
 import { GuidelinePanel } from "./guideline_panel";
 import { Palette, Remap } from "./over";
@@ -34,10 +36,12 @@ import { Tools } from "./tools_bar";
 import { TopBar } from "./top_bar";
 import {
   choiceOf,
+  colourByOf,
   DISPLAY,
   isDark,
   keep,
   keepChoice,
+  keepColourBy,
   KEYS,
   restoreTheme,
   setTheme,
@@ -52,6 +56,7 @@ export class Shell {
   private readonly pointerInput: PointerInput;
   private readonly keys: Keys;
   private readonly display: DisplaySettings;
+  private readonly colours: CellColours;
   private readonly channels: ChannelSettings | null;
   private tilesTimer = 0;
   private readonly minimap: Minimap;
@@ -101,7 +106,8 @@ export class Shell {
     );
     this.channels = this.channelSettings();
     const { image } = editor.store.opened;
-    const people = new People((editor.store.opened.people ?? []).map((person) => person.id));
+    this.colours = coloursOf(editor);
+    this.restoreColours();
     this.viewport = new Viewport(
       middle,
       editor.store.cells,
@@ -113,11 +119,14 @@ export class Shell {
         onResize: () => this.resized(),
         onFrame: () => this.painted(),
       },
-      people,
+      this.colours,
     );
     this.minimap = new Minimap(editor);
     this.pins = new Pins(editor, this.viewport, (thread) => this.showThread(thread));
-    middle.append(this.minimap.element, this.pins.element);
+    const legend = document.createElement("div");
+    legend.setAttribute("role", "status"); // read out when the key chooses other colours
+    this.parts.push([legend, Legend]);
+    middle.append(this.minimap.element, this.pins.element, legend);
     this.second = new SecondPane(editor, this.viewport, middle);
     this.viewport.setDisplay(this.display.now);
     const surface = this.viewport.surface;
@@ -162,7 +171,8 @@ export class Shell {
       keepKeys: () => keep(KEYS, map.kept()),
       display: this.display,
       channels: this.channels,
-      colourOf: (person) => people.colourOf(person),
+      colourOf: (person) => this.colours.colourOfPerson(person),
+      legend: (by) => this.colours.legend(editor.store.cells, by),
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
       },
@@ -197,6 +207,18 @@ export class Shell {
       () => requestAnimationFrame(() => performance.mark("boxwise:tissue")),
       () => undefined,
     );
+  }
+
+  /** As this person had the colours before, where this image offers it. */
+  private restoreColours(): void {
+    const { store } = this.editor;
+    const kept = colourByOf(store.opened.person.id);
+    store.colourBy = offeredColours(store).find((by) => by === kept) ?? "class";
+    let before = store.colourBy;
+    effect(() => {
+      if (store.colourBy !== before) keepColourBy(store.opened.person.id, store.colourBy);
+      before = store.colourBy;
+    });
   }
 
   /** The cells are there: the panels can show them. */
@@ -422,4 +444,13 @@ export class Shell {
 function cursorOf(tool: Tool): "arrow" | "brush" | "cross" {
   if (tool.hasBrushSize) return "brush";
   return tool.hovers ? "arrow" : "cross";
+}
+
+function coloursOf({ store: { opened } }: Editor): CellColours {
+  const people = opened.people ?? [];
+  return new CellColours({
+    classes: opened.project.classes,
+    people: people.map((person) => person.id),
+    roundOf: (layer) => opened.layers[layer]?.publication?.round_number ?? null,
+  });
 }

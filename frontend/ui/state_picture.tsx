@@ -2,7 +2,7 @@
 import { t } from "../locale/locale";
 import { useEffect, useRef } from "preact/hooks";
 import { POINT_RADIUS } from "../render/boxes";
-import { rgb } from "../render/cell_style";
+import { rgb } from "../render/palette";
 import { outlinePath } from "../render/mask_edges";
 import { css, outlineOf } from "../render/outline_colour";
 import type { AnnotationState } from "../scene/contract";

@@ -1,5 +1,6 @@
 /** The status bar, the toasts and the list of keys. */
 import { t, tn } from "../locale/locale";
+import { ColourChoice } from "./legend";
 import type { Ui } from "./parts";
 import { scaleBar, shownWords, turnWords, zoomWords } from "../editor/words";
 
@@ -30,6 +31,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
         {bar.label}
       </span>
       <span class="bw-grow" />
+      <ColourChoice ui={ui} />
       <span class="bw-number" data-testid="counts">
         {tn(counts.cells, "{n} cell", "{n} cells")}
         {counts.points > 0 && ` (${tn(counts.points, "{n} point", "{n} points")})`} ·{" "}
@@ -74,6 +76,12 @@ export function KeySheet({ ui }: { ui: Ui }) {
     <section class="bw-sheet" aria-label={t("Keys")}>
       <header>
         <strong>{t("Keys")}</strong>
+        {!ui.editor.store.opened.study && (
+          <>
+            <a href="/help/keys/">{t("Sheet to print")}</a>
+            <a href="/help/">{t("Help")}</a>
+          </>
+        )}
         <button type="button" class="bw-icon" aria-label={t("Close")} onClick={() => ui.run("help.keys")}>
           ×
         </button>

@@ -7,6 +7,7 @@ type Name = { readonly now: string; readonly before?: string };
 const THEME: Name = { now: "boxwise-theme" };
 export const KEYS: Name = { now: "boxwise-keys" };
 const CHANNELS: Name = { now: "boxwise-channels" };
+const COLOUR_BY_OF: Name = { now: "boxwise-colour-by" };
 const MOST_CHOICES = 200; // images whose choice of channels is kept; the one that was changed longest ago goes first
 export const DISPLAY: Name = { now: "boxwise-display", before: "boxwise-look" };
 
@@ -41,6 +42,14 @@ export function keepChoice(person: number, image: number, choice: unknown): void
     ([one]) => one !== name,
   );
   keep(CHANNELS, Object.fromEntries([...others.slice(1 - MOST_CHOICES), [name, choice]]));
+}
+
+/** What a person wants the colours of cells to say. */
+export const colourByOf = (person: number): string | null =>
+  stored<Record<string, string>>(COLOUR_BY_OF)?.[person] ?? null;
+
+export function keepColourBy(person: number, by: string): void {
+  keep(COLOUR_BY_OF, { ...stored<Record<string, string>>(COLOUR_BY_OF), [person]: by });
 }
 
 /** Keys that a person chose, under the commands' names of now. */

@@ -4,8 +4,9 @@ import { csrfToken } from "../sync/api";
 import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./display_settings";
 import { LayerSwitches } from "./cells_tab";
+import { ColourChoice } from "./legend";
 import { SecondImageControls } from "./second_image";
-import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
+import { UNCLASSIFIED_COLOUR } from "../render/palette";
 import { Swatch, type Ui } from "./parts";
 
 const STAIN_WORDS: Record<Stain, string> = {
@@ -74,6 +75,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
       </label>
       <SecondImageControls ui={ui} />
       <h3>{t("Cells")}</h3>
+      <ColourChoice ui={ui} />
       {slider(t("Opacity"), "opacity", 0.1, 1, 0.05)}
       {slider(t("Width of outlines"), "outline", 1, 5, 0.5)}
       <label class="bw-check">
@@ -83,14 +85,6 @@ export function ViewTab({ ui }: { ui: Ui }) {
           onChange={(e) => display.set({ fill: e.currentTarget.checked })}
         />{" "}
         {t("Fill the masks")}
-      </label>
-      <label class="bw-check">
-        <input
-          type="checkbox"
-          checked={now.byPerson}
-          onChange={(e) => display.set({ byPerson: e.currentTarget.checked })}
-        />{" "}
-        {t("Colour by person instead of class")}
       </label>
       <label class="bw-check">
         <input
@@ -191,7 +185,7 @@ function PeopleSwitches({ ui }: { ui: Ui }) {
           aria-pressed={!display.now.hiddenAuthors.includes(p.id)}
           onClick={() => display.toggle("hiddenAuthors", p.id)}
         >
-          {display.now.byPerson && <span class="bw-swatch" style={{ background: ui.colourOf(p.id) }} />}
+          {editor.store.colourBy === "person" && <Swatch colour={ui.colourOf(p.id)} />}
           {p.name}
         </button>
       ))}

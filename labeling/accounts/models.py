@@ -22,6 +22,9 @@ class User(AbstractUser):
     creates_projects = models.BooleanField(
         default=False, help_text="whether they may create projects where that is a right (SitePolicy.projects)"
     )
+    sees_first_steps = models.BooleanField(
+        default=True, help_text="whether the demo project shows its first steps; closed once, they stay closed"
+    )
     anonymised_at = models.DateTimeField(
         null=True, blank=True, help_text="when names, address and ways in were removed (accounts/leaving.py)"
     )

@@ -41,6 +41,12 @@ def change_account(*, user: User, email: str, mails_round_ends: bool, language: 
 # -- names
 
 
+def close_first_steps(user: User) -> None:
+    """The demo project shows its first steps to this person no more."""
+    user.sees_first_steps = False
+    user.save(update_fields=["sees_first_steps"])
+
+
 def account_for(username: str) -> User | None:
     """The account that is meant by a typed user name: the very name, or one that looks like it.
 

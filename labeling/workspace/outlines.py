@@ -33,15 +33,20 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Stroke:
-    """Widths in pixels of the screen, and further attributes of the paths."""
+    """Widths in pixels of the screen, further attributes of both paths, and the dashes of the core.
+
+    A dashed core lies on a casing without gaps: dashes of both together make a speckled thumbnail, in which the tissue
+    is no longer seen.
+    """
 
     casing: float
     core: float
     more: str = ""
+    dashes: str = ""
 
 
-LINE = Stroke(casing=2.5, core=1.2)
-DASHED = Stroke(casing=2.5, core=1.2, more=' stroke-dasharray="3 2"')
+LINE = Stroke(casing=2, core=1)
+DASHED = Stroke(casing=1.2, core=0.8, dashes=' stroke-dasharray="6 2"')
 DOT = Stroke(casing=6, core=4, more=' stroke-linecap="round"')
 
 
@@ -163,10 +168,9 @@ def paths_of(cells: Sequence[Sequence[Point]], colour: str, stroke: Stroke) -> l
         return []
     drawn = " ".join(map(path_of, cells))
     colours = outline_of(colour)
-    return [
-        f'<path d="{drawn}" stroke="{_hex(colours.casing)}" stroke-width="{stroke.casing}"{stroke.more}/>',
-        f'<path d="{drawn}" stroke="{_hex(colours.core)}" stroke-width="{stroke.core}"{stroke.more}/>',
-    ]
+    casing = f'stroke="{_hex(colours.casing)}" stroke-width="{stroke.casing}"{stroke.more}'
+    core = f'stroke="{_hex(colours.core)}" stroke-width="{stroke.core}"{stroke.more}{stroke.dashes}'
+    return [f'<path d="{drawn}" {casing}/>', f'<path d="{drawn}" {core}/>']
 
 
 def _hex(colour: Colour) -> str:

@@ -51,6 +51,23 @@ def test_nothing_is_left_out_silently(bench: Tools):
     assert "bw-stain" in bench.page.locator(".bw-tissue").evaluate("e => e.style.filter")
 
 
+def test_colours_say_doubt_with_a_legend_and_are_kept_for_the_person(bench: Tools):
+    chosen = bench.page.locator(".bw-status").get_by_label("Colour by")
+    legend = bench.page.get_by_test_id("legend")
+    by_class = bench.page.locator(".bw-cells").screenshot()
+    chosen.select_option("doubt")
+    counted = legend.locator("li .bw-number")
+    shown = len(bench.open_proposals()) + sum(cell["kind"] == "cell" and cell["shown"] for cell in bench.cells())
+    assert sum(int(number) for number in counted.all_inner_texts()) == shown > 0
+    assert bench.page.locator(".bw-cells").screenshot() != by_class
+    bench.open(bench.page.url)
+    assert legend.is_visible(), "kept"
+    bench.press("Shift+C")  # round
+    assert "round" in legend.locator("strong").inner_text()
+    bench.press("Shift+C")  # class, whose colours stand beside the picture
+    legend.wait_for(state="detached")
+
+
 def test_a_colleague_is_seen_and_heard_at_once_and_a_conflict_is_asked_about(
     bench: Tools, browser: "Browser", running: Running, image: int
 ):

@@ -87,6 +87,7 @@ PROGRAMS = {
 }  # fmt: skip
 OF_PEOPLE = {
     "account": "one's own mail and language",
+    "close-first-steps": "of the page that somebody looks at",
     "account-tokens": "a token makes no token",
     "account-token": "a token ends no token",
     "account-password": "a token changes no password", "account-sessions": "a token ends no session",

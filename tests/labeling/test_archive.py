@@ -63,7 +63,7 @@ PAGES_OPEN = {
     "person-data": "no project",
     "account-password": "no project", "account-sessions": "no project", "reset-password": "no project",
     "administration": "no project", "audit": "no project",
-    "notifications": "no project", "notifications-seen": "no project",
+    "notifications": "no project", "notifications-seen": "no project", "close-first-steps": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
     "project-exports": "an archived project is exported", "cancel-job": "an export that nobody wants any more",

@@ -88,6 +88,10 @@ MATRIX = {
     ("post", "person-data"): (404, 404, 404, 404, 404, 404, 302),
     ("post", "unlink-account"): (404, 404, 404, 404, 404, 404, 302),  # somebody else's
     ("get", "own-activity"): EVERYBODY,
+    ("get", "help"): EVERYBODY,
+    ("get", "help-keys"): EVERYBODY,
+    ("get", "search"): EVERYBODY,
+    ("post", "close-first-steps"): (302, 302, 302, 302, 302, 302, 302),
     ("get", "notifications"): EVERYBODY,
     ("post", "notifications"): (302, 302, 302, 302, 302, 302, 302),
     ("post", "notifications-seen"): (302, 302, 302, 302, 302, 302, 302),

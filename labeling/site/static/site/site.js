@@ -99,6 +99,34 @@ document.addEventListener("keydown", (event) => {
   next.focus();
 });
 
+// -- what is wider than its place is scrolled by the arrow keys too; what fits is no stop for the Tab key
+function openToKeys() {
+  for (const wide of document.querySelectorAll(".scroll")) {
+    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+    else wide.removeAttribute("tabindex");
+  }
+}
+openToKeys();
+window.addEventListener("resize", openToKeys);
+document.addEventListener("htmx:afterSwap", openToKeys);
+
+// -- Ctrl+K searches and ? or F1 helps on every page; while somebody types, these keys are letters
+const search = document.querySelector("[data-search]");
+const help = document.querySelector("[data-help]");
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.altKey || !search) return;
+  const isMod = event.ctrlKey || event.metaKey;
+  const isTyping = event.target.closest?.("input, textarea, select");
+  if (isMod && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    search.focus();
+    search.select();
+  } else if (!isMod && !isTyping && ["?", "F1"].includes(event.key)) {
+    event.preventDefault();
+    help.click();
+  }
+});
+
 // -- polling rests while nobody looks, and looks at once when somebody is back
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.matches("[data-poll]"))
