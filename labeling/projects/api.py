@@ -51,6 +51,7 @@ from labeling.projects.services import (
     invite_again,
     remove_member,
 )
+from labeling.projects.terms import TERMS, change_terms
 
 
 class ProjectList(APIView):
@@ -88,7 +89,10 @@ class ProjectDetail(APIView):
         found = Project.objects.for_change(found.pk)
         require_match(request, project_in_full(found, user))
         words = {name: getattr(found, name) for name in ("name", "description", "records_activity")}
-        change_project(project=found, by=user, **words | body.model_dump(exclude_none=True))
+        terms = body.model_dump(include=set(TERMS), exclude_unset=True)
+        if terms:
+            found = change_terms(project=found, by=user, **terms)
+        change_project(project=found, by=user, **words | body.model_dump(exclude=set(TERMS), exclude_none=True))
         return tagged(project_in_full(found, user))
 
 

@@ -6,8 +6,9 @@ from rest_framework.views import APIView
 
 from labeling.contract import contract
 from labeling.images.models import Image
+from labeling.images.patients import Patient
 from labeling.images.quota import image_bytes, quota_of
-from labeling.projects.access import person, reach_project
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.models import Project
 from labeling.upkeep.contract import (
     CleanUpAnswer,
@@ -17,11 +18,15 @@ from labeling.upkeep.contract import (
     RestoredAnswer,
     StorageAnswer,
     StorageChange,
+    WithdrawalAnswer,
+    WithdrawalBody,
     removal_answers,
     storage_answer,
+    withdrawal_answer,
 )
 from labeling.upkeep.deleting import delete_images, restore_images
 from labeling.upkeep.storage import REMOVABLE, change_quota, clean_up, usage
+from labeling.upkeep.withdrawing import withdraw_patient
 
 
 class DeleteImages(APIView):
@@ -60,6 +65,26 @@ class CleanUp(APIView):
         found = reach_project(request, "manage", project)
         removed = clean_up(project=found, kinds=body.kinds, dry_run=body.dry_run)
         return CleanUpAnswer(dry_run=body.dry_run, removed=removal_answers(removed))
+
+
+class WithdrawPatient(APIView):
+    """A patient who withdraws: what would go and what has learned from them, or how far it is."""
+
+    @contract(answer=WithdrawalAnswer)
+    def get(self, request: Request, patient: int) -> WithdrawalAnswer:
+        return withdrawal_answer(_patient(request, patient))
+
+    @contract(body=WithdrawalBody, answer=WithdrawalAnswer)
+    def post(self, request: Request, patient: int, *, body: WithdrawalBody) -> WithdrawalAnswer:
+        """Hide the images at once and remove everything of them for good; withdrawing twice changes nothing."""
+        found = _patient(request, patient)
+        withdraw_patient(patient=found, typed=body.typed, by=person(request), reason=body.reason)
+        return withdrawal_answer(found)
+
+
+def _patient(request: Request, patient: int) -> Patient:
+    visible = Patient.objects.filter(project__in=Project.objects.visible_to(person(request)))
+    return reach(visible.select_related("project", "centre"), person(request), "withdraw", pk=patient)
 
 
 def _answer(project: Project) -> StorageAnswer:
