@@ -43,7 +43,7 @@ def withdraw(request: Request, patient: int) -> HttpResponse:
 
 def show(request: Request, found: Patient, *, problem: str = "", reason: str = "", status: int = 200) -> HttpResponse:
     withdrawal = PatientWithdrawal.objects.filter(patient=found).select_related("by").first()
-    now = preview(found)
+    now = preview(found, request.user)
     counts = Counts(**withdrawal.counts) if withdrawal else now.counts
     learned = Learned(**withdrawal.learned) if withdrawal else now.learned
     context = {

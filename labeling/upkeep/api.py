@@ -72,14 +72,14 @@ class WithdrawPatient(APIView):
 
     @contract(answer=WithdrawalAnswer)
     def get(self, request: Request, patient: int) -> WithdrawalAnswer:
-        return withdrawal_answer(_patient(request, patient))
+        return withdrawal_answer(_patient(request, patient), person(request))
 
     @contract(body=WithdrawalBody, answer=WithdrawalAnswer)
     def post(self, request: Request, patient: int, *, body: WithdrawalBody) -> WithdrawalAnswer:
         """Hide the images at once and remove everything of them for good; withdrawing twice changes nothing."""
         found = _patient(request, patient)
         withdraw_patient(patient=found, typed=body.typed, by=person(request), reason=body.reason)
-        return withdrawal_answer(found)
+        return withdrawal_answer(found, person(request))
 
 
 def _patient(request: Request, patient: int) -> Patient:

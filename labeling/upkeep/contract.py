@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from labeling.accounts.models import User
 from labeling.contract import Answer, Body, Id, ShortText, Whole
 from labeling.images.patients import Patient, PatientWithdrawal
 from labeling.projects.models import Project
@@ -81,8 +82,8 @@ def storage_answer(
 
 
 class WithdrawalCounts(Answer):
-    """What goes. `exports`: all of the project that can still be fetched; `sheets`: copies for readers of studies and
-    tests."""
+    """What goes, without cells and comments of blinded readings that are not closed. `exports`: all of the project that
+    can still be fetched; `sheets`: copies for readers of studies and tests."""
 
     images: int
     slides: int
@@ -124,9 +125,9 @@ class WithdrawalBody(Body):
     reason: ShortText = ""
 
 
-def withdrawal_answer(patient: Patient) -> WithdrawalAnswer:
+def withdrawal_answer(patient: Patient, user: User) -> WithdrawalAnswer:
     withdrawal = PatientWithdrawal.objects.filter(patient=patient).first()
-    now = preview(patient)
+    now = preview(patient, user)
     counts = withdrawal.counts if withdrawal else asdict(now.counts)
     learned = withdrawal.learned if withdrawal else asdict(now.learned)
     return WithdrawalAnswer(

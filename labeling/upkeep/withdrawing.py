@@ -75,18 +75,19 @@ class Preview:
     waits: bool  # whether a round or a job is at work, so that files stay until it has ended
 
 
-def preview(patient: Patient) -> Preview:
-    """What a withdrawal would remove now, and what it would leave."""
+def preview(patient: Patient, user: User) -> Preview:
+    """What a withdrawal would remove now, and what it would leave. What `user` must not know of blinded readings is in
+    no count, and goes all the same."""
     images = Image.everything.filter(patient=patient)
     keys = list(images.values_list("pk", flat=True))
-    layers = Layer.objects.filter(image__in=keys)
+    layers = Layer.objects.visible_to(user).filter(image__in=keys)
     counts = Counts(
         images=len(keys),
         slides=images.filter(slide_file__isnull=False).count(),
         masks=Annotation.objects.filter(layer__in=layers, mask_bits__isnull=False).count(),
         operations=Operation.objects.filter(layer__in=layers).count(),
         vectors=CellVectorFile.objects.filter(layer__in=layers).count(),
-        comments=Comment.objects.filter(image__in=keys).count(),
+        comments=Comment.objects.visible_to(user).filter(image__in=keys).count(),
         exports=len(_exports(patient.project_id)),
         sheets=len(_sheets(keys)),
     )
@@ -111,7 +112,7 @@ def withdraw_patient(*, patient: Patient, typed: str, by: User, reason: str = ""
         return known
     images = list(Image.everything.select_for_update(of=("self",)).filter(patient=patient).order_by("pk"))
     _decline_unlocked_study(images)
-    found = preview(patient)
+    found = preview(patient, by)
     keys = [image.pk for image in images]
     for image in images:
         freeze_layers(image=image)

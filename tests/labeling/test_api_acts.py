@@ -81,7 +81,7 @@ PROGRAMS = {
     "team-item": "item-release", "team-late": "item-late", "team-invite": "invitation-list",
     "team-invitation": "invitation-revoke", "slide": "image-fields",
     "settings-patients": "patient-assign", "settings-storage": "storage-clean-up",
-    "propose": "proposal-list", "withdraw-job": "job-withdraw",
+    "withdraw-patient": "patient-withdrawal", "propose": "proposal-list", "withdraw-job": "job-withdraw",
     "compute-agreement": "agreement", "make-consensus": "image-consensus", "lock-consensus": "consensus-lock",
     "project-certificates": "certificate-list", "certificate": "certificate-detail",
 }  # fmt: skip

@@ -48,6 +48,7 @@ API_OPEN = {
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
     "image-original": "the file goes out; that it did is written down",
     "notification-seen": "one's own", "notification-choices": "one's own",
+    "patient-withdrawal": "a patient withdraws from an archived project too",
     "project-list": "another project", "image-comments-seen": "the person's own; nobody else sees it",
     "agreement": "computed from what is there; nothing of the project changes",
 }  # fmt: skip
@@ -68,6 +69,7 @@ PAGES_OPEN = {
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
     "project-exports": "an archived project is exported", "cancel-job": "an export that nobody wants any more",
     "compute-agreement": "computed from what is there; nothing of the project changes",
+    "withdraw-patient": "a patient withdraws from an archived project too",
     "stop-item": "the same: nobody sits at a field of an archived project",
 }  # fmt: skip
 

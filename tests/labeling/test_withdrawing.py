@@ -30,6 +30,7 @@ from labeling.upkeep import purging, withdrawing
 from labeling.upkeep.deleting import Purged, restore_images
 from labeling.upkeep.withdrawing import carry_out, preview, recover, withdraw_patient
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
+from tests.labeling.blinded import blinded_case, read
 from tests.labeling.operations import cell, effect, operation, region
 from tests.labeling.pages import draw, make_study, page_text, signed_in
 from tests.labeling.studies import agreed, frozen, locked, ten_fields
@@ -74,7 +75,7 @@ def test_everything_that_is_kept_of_a_patient_goes_and_others_keep_theirs(projec
     export = finished_export(project, owner)
     files = [image.pixels.name, image.thumbnail.name, image.reference.name, f"tiles/{wide.sha256}/0/0_0.jpg"]
     original, result = image.original, export.result.name
-    shown = preview(image.patient).counts
+    shown = preview(image.patient, owner).counts
     assert (shown.images, shown.operations, shown.comments, shown.exports) == (2, 2, 1, 1)
     withdrawal = withdraw(image.patient, owner, reason="withdrew consent")
     assert carry_out(withdrawal)
@@ -123,7 +124,7 @@ def test_while_a_round_trains_the_files_stay_and_nobody_sees_the_images():
     export.refresh_from_db()
     assert export.cancel_requested and not study.project.images.exists()
     assert recover(timezone.now()) == [] and purging.recover(timezone.now()) == []
-    assert default_storage.exists(image.pixels.name) and preview(image.patient).waits
+    assert default_storage.exists(image.pixels.name) and preview(image.patient, owner).waits
     study.project.jobs.update(state=Job.State.CANCELLED)
     assert recover(timezone.now()) == []  # the round still reads
     Round.objects.update(state=Round.State.PUBLISHED)
@@ -187,7 +188,7 @@ def test_a_snapshot_that_cannot_be_read_is_said(project, owner, image):
     draw(image, owner, cell(), region())
     snapshot = freeze(project)
     snapshot.content.storage.delete(snapshot.content.name)
-    assert preview(image.patient).learned.unreadable == [str(snapshot)]
+    assert preview(image.patient, owner).learned.unreadable == [str(snapshot)]
 
 
 def test_a_running_study_declines_and_a_locked_one_loses_its_copies():
@@ -212,6 +213,17 @@ def test_a_running_study_declines_and_a_locked_one_loses_its_copies():
     assert withdrawal.counts["sheets"] == Item.objects.filter(field__image=source, sheet__isnull=False).count() > 0
     assert carry_out(withdrawal)
     assert not default_storage.exists(copy.pixels.name) and not default_storage.exists(source.pixels.name)
+
+
+def test_the_counts_tell_nothing_of_a_blinded_reading_that_is_not_closed():
+    case = blinded_case("annotator")
+    change_image(image=case.image, by=case.lead, patient="07")
+    case.image.refresh_from_db()
+    before = preview(case.image.patient, case.lead).counts
+    read(case)
+    assert preview(case.image.patient, case.lead).counts == before
+    Job.objects.update(state=Job.State.DONE)
+    assert carry_out(withdraw(case.image.patient, case.lead)) and not Annotation.objects.exists()
 
 
 def test_a_patient_of_an_archived_project_is_withdrawn(project, owner, image):
