@@ -1,9 +1,10 @@
 """The page of administrators: people, projects, who tried to come in, versions, and whether everything is up."""
 
 from collections.abc import Callable
+from typing import Any
 
 from allauth.mfa.models import Authenticator
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -21,9 +22,10 @@ from labeling.accounts.services import (
     site_policy,
 )
 from labeling.accounts.throttle import KEPT_FOR
+from labeling.jobs.models import Job
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
-from labeling.server.health import states
+from labeling.server.health import queues, states
 from labeling.site.requests import Request, attempt, signed_in
 
 FAILURES = 50  # the newest, shown
@@ -108,4 +110,12 @@ def context() -> dict[str, object]:
         "failures": SignInAttempt.objects.filter(succeeded=False).order_by("-at")[:FAILURES],
         "kept_days": KEPT_FOR.days,
         "parts": states().items(),
+        "queues": queues(),
+        "jobs_at_work": list(_jobs_at_work()),
     }
+
+
+def _jobs_at_work() -> QuerySet[Job, dict[str, Any]]:  # untyped: rows of a table
+    """How many jobs wait and run, by queue."""
+    active = Job.objects.filter(state__in=Job.ACTIVE).order_by("queue", "state")
+    return active.values("queue", "state").annotate(n=Count("pk"))
