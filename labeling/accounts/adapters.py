@@ -62,9 +62,9 @@ class AccountAdapter(DefaultAccountAdapter):
             return True
         return not signed_in_recently(request)
 
-    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:  # untyped: as in allauth
+    def get_reauthentication_methods(self, user: User) -> Any:
         """Who has neither a password nor a factor is led to a page as well, which sends them to the provider."""
-        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        methods = super().get_reauthentication_methods(user)
         if methods or not user.is_authenticated:
             return methods
         return [{"id": "sign_in_again", "description": "", "url": reverse("account_reauthenticate")}]

@@ -1,10 +1,10 @@
 """The page of administrators: people, projects, who tried to come in, versions, and whether everything is up."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 from allauth.mfa.models import Authenticator
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -111,11 +111,20 @@ def context() -> dict[str, object]:
         "kept_days": KEPT_FOR.days,
         "parts": states().items(),
         "queues": queues(),
-        "jobs_at_work": list(_jobs_at_work()),
+        "jobs_at_work": _jobs_at_work(),
     }
 
 
-def _jobs_at_work() -> QuerySet[Job, dict[str, Any]]:  # untyped: rows of a table
-    """How many jobs wait and run, by queue."""
+@dataclass(frozen=True)
+class JobsAtWork:
+    """How many jobs of a queue are in a state."""
+
+    queue: str
+    state: str
+    n: int
+
+
+def _jobs_at_work() -> list[JobsAtWork]:
     active = Job.objects.filter(state__in=Job.ACTIVE).order_by("queue", "state")
-    return active.values("queue", "state").annotate(n=Count("pk"))
+    rows = active.values_list("queue", "state").annotate(n=Count("pk"))
+    return [JobsAtWork(queue, state, n) for queue, state, n in rows]

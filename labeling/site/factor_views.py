@@ -107,7 +107,7 @@ class ConfirmByPassword(CountsAttempts, ReauthenticateView):
         return answer
 
 
-def confirming_context(request: HttpRequest) -> dict[str, Any]:  # untyped: of a template
+def confirming_context(request: HttpRequest) -> dict[str, object]:
     """Where the provider leads back to; allauth follows an address of this site alone."""
     return {
         "identity_provider": settings.OIDC,
