@@ -7,7 +7,7 @@ def nothing(apps, schema_editor):
     """Studies of whole fields in one sitting are what they were."""
 
 
-def delete_what_the_version_before_cannot_hold(apps, schema_editor):
+def delete_what_the_version_before_cannot_keep(apps, schema_editor):
     """Going back: studies of single cells have many fields of one image, which the version before refuses; in those of
     two sittings nothing would tell which of two items of a field came first. Both go, with their readers and items; the
     sheets that were read stay as projects without members. Skipped practice is planned again."""
@@ -233,5 +233,5 @@ class Migration(migrations.Migration):
                 name="study_cell_has_frame",
             ),
         ),
-        migrations.RunPython(nothing, delete_what_the_version_before_cannot_hold),
+        migrations.RunPython(nothing, delete_what_the_version_before_cannot_keep),
     ]

@@ -16,7 +16,7 @@ from labeling.upkeep.withdrawing import Counts, Learned, preview, withdraw_patie
 # What goes -> its name; in the order of the page.
 COUNTED = {
     "images": gettext_lazy("images, with their tiles, crops, originals and reference masks"),
-    "slides": gettext_lazy("of these slides"),
+    "slides": gettext_lazy("slides among them"),
     "masks": gettext_lazy("masks"),
     "operations": gettext_lazy("operations of the log"),
     "vectors": gettext_lazy("files of vectors"),

@@ -33,6 +33,7 @@ from labeling.rounds.models import ReferenceSet, Round
 from labeling.site import study_urls, urls
 from labeling.studies.models import Study
 from labeling.studies.services import freeze
+from tests.declined import assert_declined
 from tests.factories import png
 from tests.labeling.made_once import made_once
 from tests.labeling.operations import SESSION, cell, effect, operation
@@ -202,7 +203,7 @@ def test_every_writing_route_of_the_api_is_refused(there, verb, name, pattern):
             answer = send_part(client, verb, address)
         else:
             answer = getattr(client, verb)(address, body, format=form)
-    assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "archived", SENTENCE)
+    assert_declined(answer, 409, code="archived", says=SENTENCE)
     assert answer["Content-Type"] == "application/problem+json"
     assert written(queries) == []
 

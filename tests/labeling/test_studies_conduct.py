@@ -425,5 +425,5 @@ def test_the_way_back_keeps_no_study_whose_sittings_nothing_tells_apart(project)
     one = frozen(ten_fields())
     assert Item.objects.filter(part=Item.Part.VERIFY).exists()
     with connection.schema_editor() as editor:
-        migration.delete_what_the_version_before_cannot_hold(apps, editor)
+        migration.delete_what_the_version_before_cannot_keep(apps, editor)
     assert list(Study.objects.all()) == [one]

@@ -29,6 +29,7 @@ from labeling.studies.models import Item
 from labeling.upkeep import purging, withdrawing
 from labeling.upkeep.deleting import Purged, restore_images
 from labeling.upkeep.withdrawing import carry_out, preview, recover, withdraw_patient
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.blinded import blinded_case, read
 from tests.labeling.operations import cell, effect, operation, region
@@ -239,7 +240,7 @@ def test_over_http_a_preview_then_the_act(project, owner, image):
     before = client.get(address).json()
     assert before["withdrawn_at"] is None and before["counts"]["images"] == 1 and before["label"] == "07"
     declined = client.post(address, {"typed": "08"}, format="json")
-    assert declined.status_code == 422 and declined.json()["field"] == "typed"
+    assert_declined(declined, 422, field="typed")
     after = client.post(address, {"typed": "07"}, format="json").json()
     assert after["withdrawn_at"] and after["finished_at"] is None and after["counts"] == before["counts"]
 
@@ -288,7 +289,7 @@ def test_a_manager_changes_no_terms(project, client):
     manager = MembershipFactory(project=project, role="manager").user
     client.force_authenticate(manager)
     declined = patch(client, project, approval="mine")
-    assert declined.status_code == 403 and "only an owner" in declined.json()["detail"]
+    assert_declined(declined, 403, says="only an owner")
     assert patch(client, project, name="renamed", approval="").status_code == 200  # nothing of the terms changes
 
 
