@@ -128,8 +128,8 @@ async def events(layer: uuid.UUID, seq: int, allowed: Callable[[], bool] = lambd
 
     allowed  whether the reader may still follow, asked every LOOK_AGAIN seconds in a thread; may use the database
 
-    Ends when the reader goes, and within LOOK_AGAIN seconds of the end of their access or session, idle or not. Keeps no
-    connection to the database.
+    Ends when the reader goes, and within LOOK_AGAIN seconds of the end of their access or session, idle or not.
+    Keeps no connection to the database.
     """
     # The request's own thread has one until the answer ends, which here may be hours: with as many followers as the
     # pool has connections, every other request of this process would wait for one in vain.
