@@ -225,6 +225,7 @@ def routes() -> list[Any]:
         path("centres/<int:centre>/", patients.CentreDetail.as_view(), name="centre-detail"),
         path("projects/<int:project>/patients/", patients.Patients.as_view(), name="patient-list"),
         path("projects/<int:project>/patients/assign/", patients.AssignSplits.as_view(), name="patient-assign"),
+        path("patients/<int:patient>/withdrawal/", upkeep.WithdrawPatient.as_view(), name="patient-withdrawal"),
         path("patients/<int:patient>/", patients.PatientDetail.as_view(), name="patient-detail"),
         path(
             "projects/<int:project>/split-changes/",

@@ -12,5 +12,8 @@ class LabelingConfig(AppConfig):
         from labeling.accounts import signals as accounts  # noqa: F401 (connects itself)
         from labeling.assignments import signals as assignments  # noqa: F401
         from labeling.rounds.results import queue_order, shown_proposals  # noqa: F401
+        from labeling.server import observing
         from labeling.upkeep import deploy_checks  # noqa: F401
         from labeling.upkeep import signals as upkeep  # noqa: F401
+
+        observing.begin()

@@ -19,7 +19,7 @@ from labeling.audit.models import SecurityEvent
 from labeling.gallery.models import CellVectorFile, Screen
 from labeling.guidelines.models import Guideline, GuidelinePicture, GuidelineReader
 from labeling.images.models import Image, OriginalAccess, SlideField, SlideFile
-from labeling.images.patients import Centre, Patient, SplitChange
+from labeling.images.patients import Centre, Patient, PatientWithdrawal, SplitChange
 from labeling.images.resumable_uploads import ResumableUpload
 from labeling.jobs.models import Job, JobItem
 from labeling.label_classes.models import ClassMerge, MergedLayer
@@ -96,6 +96,7 @@ __all__ = [
     "OriginalAccess",
     "Participant",
     "Patient",
+    "PatientWithdrawal",
     "PersonalToken",
     "Portion",
     "Project",

@@ -2182,13 +2182,19 @@ class ProjectAnswer(TypedDict):
     deidentifies: "bool"
     name_pattern: "str"
     model_channels: "list[str]"
+    approval: "str"
+    data_use: "str"
+    retention_until: "str | None"
+    permitted_centres: "list[str]"
     created_at: "str"
     archived_at: "str | None"
 
 
 class ProjectChange(TypedDict):
     """What is left out stays as it is. `model_channels`: names of the channels that models see of slides with several;
-    [] for all that are shown at first.
+    [] for all that are shown at first.  Owners alone change the terms: `approval` is the approval number,
+    `data_use` what the data may be used for, `retention_until` the day after which they should go (null: none;
+    nothing is deleted by itself), `permitted_centres` the names of centres whose tissue may come in ([]: all).
     """
 
     name: "NotRequired[str | None]"
@@ -2198,6 +2204,10 @@ class ProjectChange(TypedDict):
     deidentifies: "NotRequired[bool | None]"
     name_pattern: "NotRequired[str | None]"
     model_channels: "NotRequired[list[str] | None]"
+    approval: "NotRequired[str | None]"
+    data_use: "NotRequired[str | None]"
+    retention_until: "NotRequired[str | None]"
+    permitted_centres: "NotRequired[list[str] | None]"
 
 
 class ProjectInFull(TypedDict):
@@ -2210,6 +2220,10 @@ class ProjectInFull(TypedDict):
     deidentifies: "bool"
     name_pattern: "str"
     model_channels: "list[str]"
+    approval: "str"
+    data_use: "str"
+    retention_until: "str | None"
+    permitted_centres: "list[str]"
     created_at: "str"
     archived_at: "str | None"
     role: "Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer']"
@@ -3126,6 +3140,53 @@ class WeightsForm(TypedDict):
     note: "NotRequired[str]"
 
 
+class WithdrawalAnswer(TypedDict):
+    """`withdrawn_at` null: a preview, nothing has happened. `waits`: a round or job is at work, so that files stay
+    until it has ended; `finished_at`: since when everything is removed.
+    """
+
+    patient: "int"
+    label: "str"
+    counts: "WithdrawalCounts"
+    learned: "WithdrawalLearned"
+    waits: "bool"
+    withdrawn_at: "str | None"
+    finished_at: "str | None"
+
+
+class WithdrawalBody(TypedDict):
+    """`typed`: the patient's `label`, to confirm. It cannot be undone."""
+
+    typed: "str"
+    reason: "NotRequired[str]"
+
+
+class WithdrawalCounts(TypedDict):
+    """What goes, without cells and comments of blinded readings that are not closed. `exports`: all of the project
+    that can still be fetched; `sheets`: copies for readers of studies and tests.
+    """
+
+    images: "int"
+    slides: "int"
+    masks: "int"
+    operations: "int"
+    vectors: "int"
+    comments: "int"
+    exports: "int"
+    sheets: "int"
+
+
+class WithdrawalLearned(TypedDict):
+    """What has learned from the patient and stays: numbers of rounds, hashes of snapshots, models by name.
+    `unreadable`: snapshots of which nobody can tell.
+    """
+
+    rounds: "list[int]"
+    snapshots: "list[str]"
+    models: "list[str]"
+    unreadable: "list[str]"
+
+
 class WorkAnswer(TypedDict):
     """The image in the workflow of its project, as this person sees it (labeling/workspace/work.py).  `reading` is the
     state of this person's own reading, `comment` why it was sent back to them, `actions` what they may do now.
@@ -3814,6 +3875,20 @@ class Operations:
     def patient_detail_patch(self, patient: int, *, body: PatientChange) -> PatientAnswer:
         """PATCH /api/v1/patients/{patient}/  Another name, centre or split for a patient and all their images."""
         found: PatientAnswer = self.sender.json("PATCH", f"patients/{patient}/", body=body)
+        return found
+
+    def patient_withdrawal_get(self, patient: int) -> WithdrawalAnswer:
+        """GET /api/v1/patients/{patient}/withdrawal/  A patient who withdraws: what would go and what has learned from
+        them, or how far it is.
+        """
+        found: WithdrawalAnswer = self.sender.json("GET", f"patients/{patient}/withdrawal/")
+        return found
+
+    def patient_withdrawal_post(self, patient: int, *, body: WithdrawalBody) -> WithdrawalAnswer:
+        """POST /api/v1/patients/{patient}/withdrawal/  Hide the images at once and remove everything of them for good;
+        withdrawing twice changes nothing.
+        """
+        found: WithdrawalAnswer = self.sender.json("POST", f"patients/{patient}/withdrawal/", body=body)
         return found
 
     def project_list_get(

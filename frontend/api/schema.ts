@@ -1280,6 +1280,24 @@ export interface paths {
     patch: operations["patient_detail_patch"];
     trace?: never;
   };
+  "/api/v1/patients/{patient}/withdrawal/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description A patient who withdraws: what would go and what has learned from them, or how far it is. */
+    get: operations["patient_withdrawal_get"];
+    put?: never;
+    /** @description Hide the images at once and remove everything of them for good; withdrawing twice changes nothing. */
+    post: operations["patient_withdrawal_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/": {
     parameters: {
       query?: never;
@@ -5625,6 +5643,10 @@ export interface components {
       deidentifies: boolean;
       name_pattern: string;
       model_channels: string[];
+      approval: string;
+      data_use: string;
+      retention_until: string | null;
+      permitted_centres: string[];
       /** Format: date-time */
       created_at: string;
       archived_at: string | null;
@@ -5633,6 +5655,10 @@ export interface components {
      * ProjectChange
      * @description What is left out stays as it is. `model_channels`: names of the channels that models see of slides with several;
      *     [] for all that are shown at first.
+     *
+     *     Owners alone change the terms: `approval` is the approval number, `data_use` what the data may be used for,
+     *     `retention_until` the day after which they should go (null: none; nothing is deleted by itself),
+     *     `permitted_centres` the names of centres whose tissue may come in ([]: all).
      */
     ProjectChange: {
       /** @default null */
@@ -5649,6 +5675,14 @@ export interface components {
       name_pattern?: string | null;
       /** @default null */
       model_channels?: string[] | null;
+      /** @default null */
+      approval?: string | null;
+      /** @default null */
+      data_use?: string | null;
+      /** @default null */
+      retention_until?: string | null;
+      /** @default null */
+      permitted_centres?: string[] | null;
     };
     /** ProjectInFull */
     ProjectInFull: {
@@ -5662,6 +5696,10 @@ export interface components {
       deidentifies: boolean;
       name_pattern: string;
       model_channels: string[];
+      approval: string;
+      data_use: string;
+      retention_until: string | null;
+      permitted_centres: string[];
       /** Format: date-time */
       created_at: string;
       archived_at: string | null;
@@ -6962,6 +7000,55 @@ export interface components {
       data_licence?: string;
       /** @default  */
       note?: string;
+    };
+    /**
+     * WithdrawalAnswer
+     * @description `withdrawn_at` null: a preview, nothing has happened. `waits`: a round or job is at work, so that files stay
+     *     until it has ended; `finished_at`: since when everything is removed.
+     */
+    WithdrawalAnswer: {
+      patient: number;
+      label: string;
+      counts: components["schemas"]["WithdrawalCounts"];
+      learned: components["schemas"]["WithdrawalLearned"];
+      waits: boolean;
+      withdrawn_at: string | null;
+      finished_at: string | null;
+    };
+    /**
+     * WithdrawalBody
+     * @description `typed`: the patient's `label`, to confirm. It cannot be undone.
+     */
+    WithdrawalBody: {
+      typed: string;
+      /** @default  */
+      reason?: string;
+    };
+    /**
+     * WithdrawalCounts
+     * @description What goes, without cells and comments of blinded readings that are not closed. `exports`: all of the project that
+     *     can still be fetched; `sheets`: copies for readers of studies and tests.
+     */
+    WithdrawalCounts: {
+      images: number;
+      slides: number;
+      masks: number;
+      operations: number;
+      vectors: number;
+      comments: number;
+      exports: number;
+      sheets: number;
+    };
+    /**
+     * WithdrawalLearned
+     * @description What has learned from the patient and stays: numbers of rounds, hashes of snapshots, models by name.
+     *     `unreadable`: snapshots of which nobody can tell.
+     */
+    WithdrawalLearned: {
+      rounds: number[];
+      snapshots: string[];
+      models: string[];
+      unreadable: string[];
     };
     /**
      * WorkAnswer
@@ -9829,6 +9916,68 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["PatientAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  patient_withdrawal_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        patient: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WithdrawalAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  patient_withdrawal_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        patient: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WithdrawalBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WithdrawalAnswer"];
         };
       };
       default: {

@@ -70,6 +70,11 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
             {this.state.trouble}
           </p>
         )}
+        <p class="bw-note">
+          <a href="/accounts/sign-in/" target="_blank" rel="noopener">
+            {t("Sign in another way, in a new tab; then come back")}
+          </a>
+        </p>
         <button type="submit" class="button is-primary" disabled={this.state.busy}>
           {t("Sign in")}
         </button>

@@ -2,7 +2,6 @@
 
 import base64
 import logging
-import time
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -20,13 +19,14 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from labeling.accounts import throttle
+from labeling.accounts.confirming import signed_in_recently
 from labeling.accounts.models import SignInAttempt, User
 from labeling.accounts.second_factors import FACTORS, must_have_factor
 from labeling.accounts.services import account_of_provider
-from labeling.accounts.sessions import BEGAN
 from labeling.errors import LabelingError
 
 logger = logging.getLogger("labeling.sign_in")
@@ -60,7 +60,14 @@ class AccountAdapter(DefaultAccountAdapter):
         request = context.request
         if get_reauthentication_flows(request.user):
             return True
-        return time.time() - request.session.get(BEGAN, 0) > settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+        return not signed_in_recently(request)
+
+    def get_reauthentication_methods(self, user: User) -> Any:
+        """Who has neither a password nor a factor is led to a page as well, which sends them to the provider."""
+        methods = super().get_reauthentication_methods(user)
+        if methods or not user.is_authenticated:
+            return methods
+        return [{"id": "sign_in_again", "description": "", "url": reverse("account_reauthenticate")}]
 
 
 class FactorAdapter(DefaultMFAAdapter):
@@ -115,7 +122,11 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         return False
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """An identity that nobody has linked gets an account here, or is declined."""
+        """An identity that nobody has linked gets an account here, or is declined. Who confirms that it is them comes
+        back as the same person."""
+        if sociallogin.state.get("confirms") and sociallogin.user != request.user:
+            logger.warning("identity provider: somebody else came back to confirm for %r", request.user)
+            raise ImmediateHttpResponse(_declined(request))
         if sociallogin.is_existing or sociallogin.state.get("process") == "connect":
             return
         claims = sociallogin.account.extra_data["id_token"]

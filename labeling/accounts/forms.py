@@ -50,6 +50,8 @@ class AccountForm(forms.Form):
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
+        if not user.has_usable_password():
+            del self.fields["password"]
         self.fields["language"].choices = settings.LANGUAGES  # type: ignore[attr-defined]
 
 

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core import signing
 from django.core.mail import EmailMessage
 from django.db import connection
@@ -29,7 +30,7 @@ SALT = "labeling.accounts.mails.address"
 def send_reset_links(typed: str, *, site: str) -> None:
     """Mail a link for a new password to every open account with this user name or address. Nothing is answered.
 
-    Accounts without a password of their own (of an identity provider) get none.
+    Whoever signs in by an identity provider alone is told so: they have no password that could be forgotten.
     """
     in_background(lambda: _send_reset_links(typed.strip(), site))
 
@@ -40,6 +41,7 @@ def _send_reset_links(typed: str, site: str) -> None:
     meant = User.objects.filter(Q(username=typed) | Q(email__iexact=typed), is_active=True).exclude(email="")
     for user in meant.order_by("pk")[:MOST_ACCOUNTS]:
         if not user.has_usable_password():
+            _send_to_provider(user, site)
             continue
         with translation.override(user.language or None):
             text = _(
@@ -48,6 +50,17 @@ def _send_reset_links(typed: str, site: str) -> None:
                 "If it was not you, do nothing: your password stays as it is."
             ).format(username=user.get_username(), link=f"{site}{reset_link(user=user)}")
             _send(user.email, _("New password for Boxwise"), text)
+
+
+def _send_to_provider(user: User, site: str) -> None:
+    if settings.OIDC is None:
+        return
+    with translation.override(user.language or None):
+        text = _(
+            "Somebody, probably you, asked for a new password of the account {username}.\n\n"
+            "It has no password here: press “Sign in by {provider}” on this page:\n{link}"
+        ).format(username=user.get_username(), provider=settings.OIDC.name, link=f"{site}{reverse('sign-in')}")
+        _send(user.email, _("How you sign in to Boxwise"), text)
 
 
 def ask_for_address(user: User, address: str, *, site: str) -> None:

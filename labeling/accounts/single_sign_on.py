@@ -4,6 +4,7 @@ Imported only where a provider is configured (settings.OIDC).
 """
 
 import secrets
+import time
 from hmac import compare_digest
 from typing import Any
 
@@ -28,9 +29,13 @@ Claims = dict[str, Any]  # untyped: what a provider says of a person, by names o
 
 
 class Answers(OpenIDConnectOAuth2Adapter):
-    """What the provider answers with. `nonce` is what this browser's request was sent with."""
+    """What the provider answers with. `nonce` is what this browser's request was sent with.
+
+    not_before  seconds since 1970: the person must have signed in at the provider since then; None: whenever
+    """
 
     nonce = ""
+    not_before: float | None = None
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **more: Any) -> Any:
         """The identity that the ID token states. Raises OAuth2Error, with which nobody is signed in."""
@@ -43,11 +48,17 @@ class Answers(OpenIDConnectOAuth2Adapter):
             answer.raise_for_status()
             keys = answer.json()
         claims = checked_claims(id_token, keys=keys, issuer=config["issuer"], client_id=app.client_id, nonce=self.nonce)
+        if self.not_before is not None:
+            decline_older_sign_in(claims, since=self.not_before)
         return self.get_provider().sociallogin_from_response(request, {"id_token": known_claims(claims)})
 
 
 class Provider(OpenIDConnectProvider):
-    """Sends a nonce, and takes neither scopes nor other parameters from the address that a browser asks for."""
+    """Sends a nonce, and takes neither scopes nor other parameters from the address that a browser asks for.
+
+    With `confirm` in that address the provider asks the person for their password again, whoever sits at the browser
+    (OpenID Connect Core 1.0, section 3.1.2.1: prompt and max_age).
+    """
 
     oauth2_adapter_class = Answers
 
@@ -55,6 +66,9 @@ class Provider(OpenIDConnectProvider):
         nonce = secrets.token_urlsafe(32)
         more["auth_params"] = self.get_auth_params() | {"nonce": nonce}
         more["scope"] = self.get_scope()
+        if "confirm" in request.GET:
+            more["auth_params"] |= {"prompt": "login", "max_age": "0"}
+            more["confirms"] = time.time()
         return super().redirect(request, process, next_url, data, nonce=nonce, **more)
 
 
@@ -69,6 +83,7 @@ class Callback(OAuth2CallbackView):
         state, answer = super()._get_state(request, provider)
         if state is not None:
             self.adapter.nonce = state.get("nonce", "")
+            self.adapter.not_before = state.get("confirms")
         return state, answer
 
 
@@ -99,6 +114,13 @@ def checked_claims(id_token: str, *, keys: Claims, issuer: str, client_id: str, 
     if not nonce or not compare_digest(str(claims.get("nonce", "")), nonce):
         raise OAuth2Error("the nonce of the id_token is not the one that was sent")
     return claims
+
+
+def decline_older_sign_in(claims: Claims, *, since: float) -> None:
+    """Raises OAuth2Error unless the provider states that the person signed in there since then."""
+    stated = claims.get("auth_time")
+    if not isinstance(stated, int | float) or stated < since - CLOCK_DIFFERENCE:
+        raise OAuth2Error("the provider was asked to ask the person again and does not state that it did (auth_time)")
 
 
 def known_claims(claims: Claims) -> Claims:

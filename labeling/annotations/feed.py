@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Callable
 
 import redis
 import redis.asyncio
+from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import transaction
+from django.db import connections, transaction
 
 from labeling.annotations.wire import FeedMessage
 from labeling.server.valkey_client import client
@@ -128,7 +129,11 @@ async def events(layer: uuid.UUID, seq: int, allowed: Callable[[], bool] = lambd
     allowed  whether the reader may still follow, asked every LOOK_AGAIN seconds in a thread; may use the database
 
     Ends when the reader goes, and within LOOK_AGAIN seconds of the end of their access or session, idle or not.
+    Keeps no connection to the database.
     """
+    # The request's own thread has one until the answer ends, which here may be hours: with as many followers as the
+    # pool has connections, every other request of this process would wait for one in vain.
+    await sync_to_async(connections.close_all)()
     hub = _hubs.setdefault(id(asyncio.get_running_loop()), Hub())
     follow = Follow()
     hub.join(str(layer), follow)

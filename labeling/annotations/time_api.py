@@ -6,7 +6,7 @@ from rest_framework.views import APIView
 from labeling.accounts.models import User
 from labeling.annotations.summaries import RULES, ProjectTime, project_time
 from labeling.contract import Answer, contract
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach_project
 from labeling.projects.models import MAY, Project
 
 FEWEST_PEOPLE = 5  # below this a project's sum would tell how fast single colleagues are
@@ -43,7 +43,7 @@ class Time(APIView):
     @contract(answer=TimeAnswer)
     def get(self, request: Request, project: int) -> TimeAnswer:
         user = person(request)
-        found = reach(Project.objects.visible_to(user), user, "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         recorded = project_time(found)
         shown = User.objects.filter(pk__in=seen_people(recorded, found, user)).order_by("pk")
         people = [PersonTime(user=one.pk, name=one.display_name, seconds=recorded.active(one).seconds) for one in shown]

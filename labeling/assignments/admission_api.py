@@ -17,7 +17,7 @@ from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images.patients import Centre
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.models import MAY, Project
 
 
@@ -27,7 +27,7 @@ class AdmissionList(APIView):
     @contract(query=AdmissionListing, answer=Page[AdmissionAnswer])
     def get(self, request: Request, project: int, *, query: AdmissionListing) -> Page[AdmissionAnswer]:
         user = person(request)
-        found = reach(Project.objects.visible_to(user), user, "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         rows = Admission.objects.filter(project=found).select_related("person", "admitted_by")
         if found.role_of(user) not in MAY["oversee"]:
             rows = rows.filter(person=user)
@@ -39,7 +39,7 @@ class AdmissionList(APIView):
     @contract(body=AdmissionBody, answer=AdmissionAnswer, status=201)
     def post(self, request: Request, project: int, *, body: AdmissionBody) -> AdmissionAnswer:
         user = person(request)
-        found = reach(Project.objects.visible_to(user), user, "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         (chosen,) = members(found, [body.person])
         label_class = found.classes.filter(pk=body.label_class).first()
         if label_class is None:

@@ -40,12 +40,8 @@ from labeling.assignments.viewing import Viewer
 from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.models import MAY, Project
-
-
-def reach_project(request: Request, act: str, project: int) -> Project:
-    return reach(Project.objects.visible_to(person(request)), person(request), act, project="", pk=project)
 
 
 def reach_item(request: Request, act: str, item: int) -> WorkItem:

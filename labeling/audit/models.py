@@ -48,6 +48,7 @@ class Act(models.TextChoices):
     CLASS_REMOVED = "class_removed", _("class removed")
     IMAGES_DELETED = "images_deleted", _("images deleted")
     IMAGES_RESTORED = "images_restored", _("images restored")
+    PATIENT_WITHDRAWN = "patient_withdrawn", _("patient withdrawn")
     FILES_REMOVED = "files_removed", _("files removed")
     STUDY_DATA_REMOVED = "study_data_removed", _("data of a study participant removed")
     WEIGHTS_IMPORTED = "weights_imported", _("weights imported")

@@ -7,13 +7,11 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.accounts.models import User
 from labeling.audit.downloads import download
 from labeling.contract import Answer, contract
 from labeling.dashboard.numbers import numbers_of
 from labeling.dashboard.tables import as_csv
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
+from labeling.projects.access import person, reach_project
 
 
 class NamedNumber(Answer):
@@ -66,14 +64,10 @@ class DashboardAnswer(Answer):
     storage: list[NamedNumber]
 
 
-def reach_project(user: User, project: int) -> Project:
-    return reach(Project.objects.visible_to(user), user, "see", project="", pk=project)
-
-
 class Dashboard(APIView):
     @contract(answer=DashboardAnswer)
     def get(self, request: Request, project: int) -> DashboardAnswer:
-        found = reach_project(person(request), project)
+        found = reach_project(request, "see", project)
         return DashboardAnswer.model_validate(asdict(numbers_of(found, person(request))))
 
 
@@ -82,7 +76,7 @@ class Table(APIView):
 
     @contract(files=("text/csv",))
     def get(self, request: Request, project: int) -> HttpResponseBase:
-        found = reach_project(person(request), project)
+        found = reach_project(request, "see", project)
         content = as_csv(numbers_of(found, person(request)))
         name = f"dashboard-{found.pk}.csv"
         return download(content, name=name, content_type="text/csv; charset=utf-8", project=found)

@@ -21,8 +21,7 @@ from labeling.images.contract import Reason
 from labeling.jobs.contract import JobAnswer, job_answer
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
+from labeling.projects.access import person, reach_project
 
 PartName = Annotated[str, OneOf(Part)]
 SegmentationName = Annotated[str, OneOf(Segmentation)]
@@ -61,7 +60,7 @@ class Export(APIView):
 
     @contract(query=ExportQuery, files=("application/json", "application/geo+json", "application/zip"))
     def get(self, request: Request, project: int, layout: str, *, query: ExportQuery) -> HttpResponseBase:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "export", project="", pk=project)
+        found = reach_project(request, "export", project)
         wanted = asked(layout, query)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "export"
@@ -76,7 +75,7 @@ class Exports(APIView):
     @once
     @contract(body=ExportBody, answer=JobAnswer, status=202, scope="annotate")
     def post(self, request: Request, project: int, *, body: ExportBody) -> Reply:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "export", project="", pk=project)
+        found = reach_project(request, "export", project)
         wanted = asked(body.layout, body)
         job = create_job(kind=Job.Kind.EXPORT, project=found, owner=person(request), request=wanted.as_json())
         return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
@@ -93,13 +92,13 @@ class ImageTable(APIView):
 
     @contract(files=("text/csv",))
     def get(self, request: Request, project: int) -> HttpResponseBase:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         name = f"{slugify(found.name) or 'project'}-images.csv"
         return download(as_table(found), name=name, content_type="text/csv; charset=utf-8", project=found)
 
     @contract(form=TableForm, answer=TableChanges)
     def post(self, request: Request, project: int, *, form: TableForm) -> TableChanges:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         content = form.table.read(MOST_BYTES + 1)
         changed = take_table(project=found, content=content, by=person(request), reason=form.reason)
         return TableChanges(changed=changed)

@@ -22,12 +22,7 @@ from labeling.guidelines.contract import (
 )
 from labeling.guidelines.models import Guideline, GuidelinePicture
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
-
-
-def reach_project(request: Request, act: str, project: int) -> Project:
-    return reach(Project.objects.visible_to(person(request)), person(request), act, project="", pk=project)
+from labeling.projects.access import person, reach_project
 
 
 class CurrentGuideline(APIView):

@@ -48,7 +48,7 @@ from labeling.jobs.access import reach_job
 from labeling.jobs.contract import JobInFull, job_in_full
 from labeling.jobs.models import Job
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.models import Project
 
 # How long a browser shows an image without asking whether its reader may still see it. Long enough for one sitting at a
@@ -59,7 +59,7 @@ IMAGE_SECONDS = 600
 class ImageList(APIView):
     @contract(query=ImageListing, answer=Page[ImageAnswer])
     def get(self, request: Request, project: int, *, query: ImageListing) -> Page[ImageAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         images = filtered(found, query).with_specimens()
         return page(images, request, query, ordering=query.ordering, answer=image_answer)
 
@@ -67,7 +67,7 @@ class ImageList(APIView):
     @contract(form=UploadForm, answer=JobInFull, status=202)
     def post(self, request: Request, project: int, *, form: UploadForm) -> Reply:
         """Files in the field "image" (one or more) are stored, and read by the job that is the answer."""
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         facts = UploadRequest(**form.model_dump(exclude={"image"}))
         job = take_files(project=found, owner=person(request), files=form.image, facts=facts)
         return Reply(job_in_full(job), headers={"Location": reverse("job-detail", args=[job.pk])})
@@ -75,7 +75,7 @@ class ImageList(APIView):
     @contract(body=ManyImagesChange, answer=ChangedImages)
     def patch(self, request: Request, project: int, *, body: ManyImagesChange) -> ChangedImages:
         """The same facts for many images; all are changed, or none."""
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         changed = change_images(project=found, by=person(request), **body.model_dump(exclude_unset=True))
         images = list(found.images.filter(pk__in=body.images))
         moved = in_other_splits(found, images) if "split" in body.model_fields_set else []

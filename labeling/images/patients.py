@@ -95,6 +95,29 @@ class Patient(models.Model):
         return f"{self.centre.name} / {name}" if self.centre else name
 
 
+class PatientWithdrawal(models.Model):
+    """That a patient has withdrawn: what is kept here of their tissue goes, and nothing of theirs is added any more.
+
+    The patient stays as a name, so that an upload can be declined. Files go once no round and no job of the project is
+    at work, which may read them (upkeep/withdrawing.py).
+
+    counts    kind of what is removed -> how many, as the preview said it
+    learned   what has learned from the tissue and stays: {"rounds": [...], "snapshots": [...], "models": [...]}
+    finished_at  null while something is still to be removed
+    """
+
+    patient = models.OneToOneField(Patient, on_delete=models.CASCADE, related_name="withdrawal")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+    reason = models.TextField(blank=True)
+    counts = models.JSONField(default=dict)
+    learned = models.JSONField(default=dict)
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"withdrawal of {self.patient}"
+
+
 class SplitChange(models.Model):
     """That a patient, or an image without one, has another split. Append-only: a trigger declines changes of a row.
 

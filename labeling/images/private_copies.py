@@ -42,7 +42,12 @@ def copy_privately(
     classes = {}
     for one in source.project.classes.current():
         copied = LabelClass.objects.create(
-            project=sheet, name=one.name, color=one.color, position=one.position, retired_at=one.retired_at
+            project=sheet,
+            name=one.name,
+            color=one.color,
+            position=one.position,
+            retired_at=one.retired_at,
+            copied_from=one,
         )
         classes[one.pk] = copied.pk
     decline_slide(source)

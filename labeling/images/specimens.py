@@ -17,6 +17,7 @@ from labeling.accounts.models import User
 from labeling.errors import Invalid
 from labeling.images.models import SPECIMEN, Image, SlideField
 from labeling.images.patients import Centre, KnownBy, Patient, Specimen, Split, SplitChange
+from labeling.images.permitted import decline_centre, decline_withdrawn
 from labeling.images.splits import Change, image_counts, record_changes
 from labeling.projects.models import Project
 
@@ -141,6 +142,8 @@ def place_new_image(image: Image, specimen: Specimen, *, may_divide: bool = Fals
         patient = Patient(project=image.project, centre=own, known_by=key[0], name=key[1], split=image.split)
         register.add(patient)
     centre = patient.centre if patient and patient.centre else register.centre(specimen.centre)
+    decline_withdrawn(patient)
+    decline_centre(image.project, centre.name if centre else "")
     register.store_new()
     image.centre, image.patient = centre, patient
     if patient is None or patient.split in (None, image.split):
@@ -192,6 +195,9 @@ def restate(
     for one in changed:
         key = key_of(one.specimen)
         patient = register.whose(one.specimen)
+        decline_withdrawn(patient)
+        if one.specimen.centre != one.image.specimen.centre:
+            decline_centre(project, one.specimen.centre)
         whose[one.image.pk] = patient
         if key is not None and patient is None:
             groups.setdefault((key, one.specimen.centre), []).append(one)

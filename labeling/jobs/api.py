@@ -12,8 +12,7 @@ from labeling.jobs.access import reach_job
 from labeling.jobs.contract import JobAnswer, JobInFull, JobListing, RetryBody, job_answer, job_in_full
 from labeling.jobs.models import Job
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
+from labeling.projects.access import person, reach_project
 
 
 class JobList(APIView):
@@ -21,7 +20,7 @@ class JobList(APIView):
 
     @contract(query=JobListing, answer=Page[JobAnswer])
     def get(self, request: Request, project: int, *, query: JobListing) -> Page[JobAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "export", project="", pk=project)
+        found = reach_project(request, "export", project)
         jobs = Job.objects.visible_to(person(request)).filter(project=found).select_related("owner")
         if query.kind is not None:
             jobs = jobs.filter(kind=query.kind)

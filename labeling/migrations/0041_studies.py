@@ -7,13 +7,15 @@ def nothing(apps, schema_editor):
     """Studies of whole fields in one sitting are what they were."""
 
 
-def delete_what_the_version_before_cannot_hold(apps, schema_editor):
-    """Going back: studies of single cells have many fields of one image, which the version before refuses. They go, with
-    their readers and items; the sheets that were read stay as projects without members. Skipped practice is planned
-    again."""
+def delete_what_the_version_before_cannot_keep(apps, schema_editor):
+    """Going back: studies of single cells have many fields of one image, which the version before refuses; in those of
+    two sittings nothing would tell which of two items of a field came first. Both go, with their readers and items; the
+    sheets that were read stay as projects without members. Skipped practice is planned again."""
     old = apps_of_one_state(apps)
-    studies = old.get_model("labeling", "Study").objects.filter(unit="cells")
-    for study in studies:
+    arms = old.get_model("labeling", "Arm").objects
+    of_two_sittings = arms.filter(assistance="own_boxes").values("study")
+    is_newer = models.Q(unit="cells") | models.Q(pk__in=of_two_sittings)
+    for study in old.get_model("labeling", "Study").objects.filter(is_newer):
         study.participants.all().delete()
         study.fields.all().delete()
         study.delete()
@@ -231,5 +233,5 @@ class Migration(migrations.Migration):
                 name="study_cell_has_frame",
             ),
         ),
-        migrations.RunPython(nothing, delete_what_the_version_before_cannot_hold),
+        migrations.RunPython(nothing, delete_what_the_version_before_cannot_keep),
     ]

@@ -34,10 +34,16 @@ def reach(queryset: QuerySet[M], user: User, act: str, *, project: str = "projec
     return allowed(get_object_or_404(queryset, **lookup), user, act, project=project)
 
 
-def reach_project(request: HttpRequest | Request, act: str, project: int) -> Project:
-    """The project with this key, for somebody who may `act` in it. Raises what person and reach raise."""
+def reach_project(request: HttpRequest | Request, act: str, project: int, *, sheets: bool = True) -> Project:
+    """The project with this key, for somebody who may `act` in it. Raises what person and reach raise.
+
+    sheets  whether it may be the sheet of one person, which has no pages of its own
+    """
     user = person(request)
-    return reach(Project.objects.visible_to(user), user, act, project="", pk=project)
+    projects = Project.objects.visible_to(user)
+    if not sheets:
+        projects = projects.filter(is_sheet=False)
+    return reach(projects, user, act, project="", pk=project)
 
 
 def allowed(found: M, user: User, act: str, *, project: str = "project") -> M:

@@ -12,7 +12,7 @@ from labeling.contract import Reply, contract
 from labeling.editions import require_match, tagged
 from labeling.errors import Invalid
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.classes import (
     add_class,
     change_class,
@@ -51,6 +51,7 @@ from labeling.projects.services import (
     invite_again,
     remove_member,
 )
+from labeling.projects.terms import TERMS, change_terms
 
 
 class ProjectList(APIView):
@@ -76,7 +77,7 @@ class ProjectList(APIView):
 class ProjectDetail(APIView):
     @contract(answer=ProjectInFull)
     def get(self, request: Request, project: int) -> Reply:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         return tagged(project_in_full(found, person(request)))
 
     @contract(body=ProjectChange, answer=ProjectInFull)
@@ -84,11 +85,14 @@ class ProjectDetail(APIView):
     def patch(self, request: Request, project: int, *, body: ProjectChange) -> Reply:
         """If-Match takes the ETag of the project as you read it."""
         user = person(request)
-        found = reach(Project.objects.visible_to(user), user, "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         found = Project.objects.for_change(found.pk)
         require_match(request, project_in_full(found, user))
         words = {name: getattr(found, name) for name in ("name", "description", "records_activity")}
-        change_project(project=found, by=user, **words | body.model_dump(exclude_none=True))
+        terms = body.model_dump(include=set(TERMS), exclude_unset=True)
+        if terms:
+            found = change_terms(project=found, by=user, **terms)
+        change_project(project=found, by=user, **words | body.model_dump(exclude=set(TERMS), exclude_none=True))
         return tagged(project_in_full(found, user))
 
 
@@ -98,13 +102,13 @@ class ProjectDetail(APIView):
 class ClassList(APIView):
     @contract(answer=list[ClassAnswer])
     def get(self, request: Request, project: int) -> list[ClassAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         return class_answers(found)
 
     @once
     @contract(body=NewClass, answer=ClassAnswer, status=201)
     def post(self, request: Request, project: int, *, body: NewClass) -> Reply:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         return tagged(class_answer(add_class(project=found, name=body.name, parent=_parent(found, body.parent))))
 
 
@@ -163,14 +167,14 @@ def _class(request: Request, act: str, label_class: int) -> LabelClass:
 class MemberList(APIView):
     @contract(answer=list[MemberAnswer])
     def get(self, request: Request, project: int) -> list[MemberAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         return [member_answer(one) for one in found.memberships.select_related("user").order_by("pk")]
 
     # Takes no Idempotency-Key: what is answered again is stored, and a link stands nowhere.
     @contract(body=NewMember, answer=AddedMember, status=201)
     def post(self, request: Request, project: int, *, body: NewMember) -> AddedMember:
         user = person(request)
-        found = reach(Project.objects.visible_to(user), user, "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         made, path = add_member(project=found, username=body.username, role=body.role, by=user)
         return _with_link(request, made, path)
 

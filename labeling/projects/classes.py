@@ -45,7 +45,7 @@ def change_class(*, label_class: LabelClass, name: str, color: str) -> LabelClas
     _decline_name(project, name, but=label_class)
     label_class.name, label_class.color = name, color.lower()
     try:
-        label_class.full_clean(exclude=["project", "position", "parent", "retired_at", "merged_into"])
+        label_class.full_clean(exclude=["project", "position", "parent", "retired_at", "merged_into", "copied_from"])
     except ValidationError as error:
         raise Invalid(" ".join(error.messages), field=next(iter(error.message_dict))) from None
     label_class.save(update_fields=["name", "color"])
@@ -54,9 +54,14 @@ def change_class(*, label_class: LabelClass, name: str, color: str) -> LabelClas
 
 @transaction.atomic
 def set_parent(*, label_class: LabelClass, parent: LabelClass | None) -> LabelClass:
-    """Put a class below another one, or at the top. Cells keep their class. Raises Invalid."""
+    """Put a class below another one, or at the top. Cells keep their class. Raises Invalid.
+
+    A parent that was retired since stays the parent of whoever has it: a form sends it back unchanged.
+    """
     Project.objects.for_change(label_class.project_id)
     label_class.refresh_from_db()  # somebody may have moved it while this call waited for the project
+    if parent is not None and parent.pk == label_class.parent_id:
+        return label_class
     check_parent(label_class, parent)
     label_class.parent = parent
     label_class.save(update_fields=["parent"])

@@ -1,6 +1,6 @@
 """Projects as the API says them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -62,6 +62,10 @@ class ProjectAnswer(Answer):
     deidentifies: bool
     name_pattern: str
     model_channels: list[str]
+    approval: str
+    data_use: str
+    retention_until: date | None
+    permitted_centres: list[str]
     created_at: datetime
     archived_at: datetime | None
 
@@ -90,7 +94,11 @@ class NewProject(Body):
 
 class ProjectChange(Body):
     """What is left out stays as it is. `model_channels`: names of the channels that models see of slides with several;
-    [] for all that are shown at first."""
+    [] for all that are shown at first.
+
+    Owners alone change the terms: `approval` is the approval number, `data_use` what the data may be used for,
+    `retention_until` the day after which they should go (null: none; nothing is deleted by itself),
+    `permitted_centres` the names of centres whose tissue may come in ([]: all)."""
 
     name: ProjectName | None = None
     description: Text | None = None
@@ -99,6 +107,10 @@ class ProjectChange(Body):
     deidentifies: bool | None = None
     name_pattern: Annotated[Text, Field(max_length=300)] | None = None
     model_channels: Annotated[list[ShortText], Field(max_length=16)] | None = None
+    approval: ShortText | None = None
+    data_use: Annotated[Text, Field(max_length=10_000)] | None = None
+    retention_until: date | None = None
+    permitted_centres: Annotated[list[ShortText], Field(max_length=100)] | None = None
 
 
 class NewClass(Body):

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from labeling.contract import Answer, Body, ShortText, contract
 from labeling.paging import Listing, Page, page
 from labeling.projects import invitations
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.contract import RoleName
 from labeling.projects.models import Invitation, Project
 
@@ -71,7 +71,7 @@ class InvitationList(APIView):
 
     @contract(query=InvitationListing, answer=Page[InvitationAnswer])
     def get(self, request: Request, project: int, *, query: InvitationListing) -> Page[InvitationAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "oversee", project="", pk=project)
+        found = reach_project(request, "oversee", project)
         rows = found.invitations.select_related("made_by", "used_by")
         if query.role is not None:
             rows = rows.filter(role=query.role)
@@ -81,7 +81,7 @@ class InvitationList(APIView):
 
     @contract(body=InviteBody, answer=list[NewInvitationAnswer], status=201)
     def post(self, request: Request, project: int, *, body: InviteBody) -> list[NewInvitationAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         made = invitations.invite(project=found, by=person(request), role=body.role, notes=body.notes, days=body.days)
         answers = []
         for one in made:

@@ -39,9 +39,13 @@ MAY: dict[str, frozenset[str]] = {
     "originals": frozenset({Role.OWNER, Role.MANAGER}),  # to fetch files as they came, which may name patients
     "own": frozenset({Role.OWNER}),  # other owners, settings that concern privacy
     "archive": frozenset({Role.OWNER, Role.MANAGER}),  # and restore
+    "withdraw": frozenset({Role.OWNER, Role.MANAGER}),  # a patient, from an archived project too
 }
 # The acts that change a project. An archived one declines them, whoever asks (labeling/projects/access.py).
 CHANGES = frozenset({"comment", "annotate", "review", "manage", "own"})
+
+
+REMINDS = 30  # days before the declared end of keeping
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
@@ -98,6 +102,16 @@ class Project(models.Model):
     test_sealed_at = models.DateTimeField(
         null=True, help_text="since the first round: from then on who moves into or out of test is asked for a reason"
     )
+    approval = models.CharField(
+        "approval number", max_length=200, blank=True, help_text="of the ethics committee or board that allows this"
+    )
+    data_use = models.TextField("data-use terms", blank=True, help_text="what the data may be used for, and by whom")
+    retention_until = models.DateField(
+        "kept until", null=True, blank=True, help_text="the day after which the data should go; nothing goes by itself"
+    )
+    permitted_centres = models.JSONField(
+        default=list, blank=True, help_text="names of centres whose tissue may come in; []: of all"
+    )
     quota_bytes = models.BigIntegerField(null=True, help_text="of its files; null: the server's (STORAGE_QUOTA)")
     is_sheet = models.BooleanField(
         default=False, help_text="a copy of one field for one person: it has no page of its own, and no list names it"
@@ -122,6 +136,14 @@ class Project(models.Model):
     def declared_attributes(self) -> dict[str, list[str]]:
         """Name -> its values, in order."""
         return {name: list(values) for name, values in self.attributes}
+
+    @property
+    def retention_days_left(self) -> int | None:
+        """Until the declared end of keeping, below 0 after it; None while it is further away than REMINDS."""
+        if self.retention_until is None:
+            return None
+        left = (self.retention_until - timezone.localdate()).days
+        return left if left <= REMINDS else None
 
     def role_of(self, user: "User") -> str | None:
         """The role of `user` here, or None for a stranger."""
@@ -263,6 +285,13 @@ class LabelClass(models.Model):
         null=True,
         related_name="merged",
         help_text="the class that its cells have now",
+    )
+    copied_from = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        help_text="of a class on a sheet: the class of the project, whose name may change",
     )
 
     objects = LabelClassQuerySet.as_manager()

@@ -1,7 +1,7 @@
 """Projects and their people."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.urls import reverse
@@ -187,15 +187,30 @@ def invite_again(*, membership: Membership, by: User) -> str:
     return _invitation(membership, by)
 
 
+def lock_owners(projects: Iterable[int]) -> dict[int, set[int]]:
+    """Lock who owns these projects until the transaction ends. -> project -> memberships of owners who can sign in
+
+    Whoever takes an owner away calls it first: two at once must not each see the other as the one who stays. A closed
+    account owns nothing that it could decide.
+    """
+    owners = Membership.objects.filter(project__in=list(projects), role=Role.OWNER)
+    list(owners.select_for_update(of=("self",)).order_by("pk"))  # a count would lock nothing
+    active: dict[int, set[int]] = {}
+    # Read after the lock, in a statement of its own: one that waited for it sees accounts as they were before.
+    for project, membership in owners.filter(user__is_active=True).values_list("project", "pk"):
+        active.setdefault(project, set()).add(membership)
+    return active
+
+
 @transaction.atomic
 def remove_member(*, project: Project, membership: Membership, by: User) -> None:
     """End somebody's part. What they annotated stays theirs. The last owner stays; only an owner removes an owner."""
-    # Locked as rows (a count locks nothing): two owners who remove each other at once must not both succeed.
-    owners = {owner.pk for owner in project.memberships.select_for_update().filter(role=Role.OWNER)}
-    if membership.pk in owners:
+    staying = lock_owners([project.pk]).get(project.pk, set()) - {membership.pk}
+    membership.refresh_from_db()
+    if membership.role == Role.OWNER:
         if project.role_of(by) != Role.OWNER:
             raise NotAllowed(_("only an owner can remove an owner"))
-        if len(owners) == 1:
+        if not staying:
             raise LabelingError(_("a project keeps at least one owner"))
     record(Act.MEMBER_REMOVED, project=project, by=by, subject=membership.user.get_username(), role=membership.role)
     membership.delete()
@@ -209,9 +224,7 @@ def change_role(*, project: Project, membership: Membership, role: str, by: User
     """
     if role not in Role.values:
         raise Invalid(f"role must be one of {', '.join(Role.values)}", field="role")
-    # Two owners who step down at once must not both see the other as the one who stays.
-    owners = project.memberships.select_for_update().filter(role=Role.OWNER)
-    staying = {owner.pk for owner in owners} - {membership.pk}
+    staying = lock_owners([project.pk]).get(project.pk, set()) - {membership.pk}
     membership.refresh_from_db()
     if Role.OWNER in (role, membership.role) and role != membership.role:
         if project.role_of(by) != Role.OWNER:

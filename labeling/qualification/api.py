@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 from labeling.accounts.repeats import once
 from labeling.contract import contract
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach_project
 from labeling.projects.models import MAY, Project
 from labeling.qualification import services
 from labeling.qualification.contract import (
@@ -25,10 +25,6 @@ from labeling.qualification.contract import (
     judged_answer,
 )
 from labeling.qualification.models import Attempt, AttemptField
-
-
-def reach_project(request: Request, act: str, project: int) -> Project:
-    return reach(Project.objects.visible_to(person(request)), person(request), act, project="", pk=project)
 
 
 def reach_field(request: Request, field: int) -> AttemptField:

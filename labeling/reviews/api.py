@@ -11,8 +11,7 @@ from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images.models import Image
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
+from labeling.projects.access import person, reach, reach_project
 from labeling.reviews import services
 from labeling.reviews.contract import (
     ReplyBody,
@@ -72,7 +71,7 @@ class CommentList(APIView):
 
     @contract(query=ThreadListing, answer=Page[ThreadAnswer])
     def get(self, request: Request, project: int, *, query: ThreadListing) -> Page[ThreadAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         threads = Comment.objects.visible_to(person(request)).filter(image__project=found, root=None)
         if query.open is not None:
             threads = threads.filter(resolved_at__isnull=query.open == "true")

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
@@ -12,6 +13,7 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from kombu.exceptions import ChannelError
 
 from labeling.celery import app
 
@@ -59,6 +61,39 @@ def served_queues(*, timeout: float, limit: int | None = None) -> frozenset[str]
         for queues in answer.values():
             served |= {queue["name"] for queue in queues}
     return frozenset(served)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """workers: names of those that serve it; waiting: messages that no worker has taken, None where the broker cannot
+    tell."""
+
+    name: str
+    workers: tuple[str, ...]
+    waiting: int | None
+
+
+def queues(*, timeout: float = 0.5) -> list[Queue]:
+    """Every queue that a worker serves or should serve, by name. Nothing raises: a broker that is away serves none."""
+    served: dict[str, list[str]] = {name: [] for name in QUEUES}
+    try:
+        for answer in app.control.broadcast("active_queues", reply=True, timeout=timeout) or []:
+            for worker, found in answer.items():
+                for queue in found:
+                    served.setdefault(queue["name"], []).append(worker)
+    except Exception:  # whatever a driver raises: the page says that nobody answers
+        return [Queue(name, (), None) for name in sorted(served)]
+    return [Queue(name, tuple(sorted(workers)), _waiting(name)) for name, workers in sorted(served.items())]
+
+
+def _waiting(queue: str) -> int | None:
+    try:
+        with app.connection_for_write() as link:
+            return int(link.default_channel.queue_declare(queue=queue, passive=True).message_count)
+    except ChannelError:
+        return 0  # nobody has sent anything there yet
+    except Exception:  # whatever a driver raises
+        return None
 
 
 class Workers:

@@ -10,7 +10,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling.accounts.confirming import PasswordNotConfirmed, confirm_password
+from labeling.accounts.confirming import NotConfirmed, confirm, signed_in_recently
 from labeling.accounts.forms import AccountForm, PasswordForm, TokenForm
 from labeling.accounts.mails import ask_for_address
 from labeling.accounts.second_factors import has_factor
@@ -33,6 +33,7 @@ def show(request: Request, *, status: int = 200, **changed: object) -> HttpRespo
         "has_factor": has_factor(user),
         "identity_provider": settings.OIDC,
         "linked": SocialAccount.objects.filter(user=user) if settings.OIDC else [],
+        "signed_in_recently": signed_in_recently(request),
         "token_form": TokenForm(),
         "tokens": user.personal_tokens.filter(revoked_at=None),
         "mail_is_configured": settings.MAIL_IS_CONFIGURED,
@@ -50,12 +51,12 @@ def account(request: Request) -> HttpResponse:
     if not form.is_valid():
         return show(request, status=422, form=form)
     changed = form.cleaned_data
-    password = changed.pop("password")
+    password = changed.pop("password", "")
     if changed["email"].strip() != request.user.email:
         try:
-            confirm_password(request, password)
-        except PasswordNotConfirmed as declined:
-            form.add_error("password", str(declined))
+            confirm(request, password)
+        except NotConfirmed as declined:
+            form.add_error("password" if "password" in form.fields else None, str(declined))
             return show(request, status=declined.status, form=form)
     message = _("Saved.")
     new_address = changed["email"].strip()
@@ -74,10 +75,13 @@ def account(request: Request) -> HttpResponse:
 @require_POST
 def password(request: Request) -> HttpResponse:
     """Another password. Every other session and every token of the person ends with the old one."""
+    if not request.user.has_usable_password():
+        messages.error(request, _("You have no password here. Ask an administrator for a link that sets one."))
+        return redirect("account")
     form = PasswordForm(request.user, request.POST)
     try:
-        confirm_password(request, request.POST.get("old_password", ""))
-    except PasswordNotConfirmed as declined:
+        confirm(request, request.POST.get("old_password", ""))
+    except NotConfirmed as declined:
         form.errors["old_password"] = form.error_class([str(declined)])
         return show(request, status=declined.status, password_form=form)
     if not form.is_valid():

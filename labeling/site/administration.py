@@ -1,6 +1,7 @@
 """The page of administrators: people, projects, who tried to come in, versions, and whether everything is up."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from allauth.mfa.models import Authenticator
 from django.db.models import Count, Exists, OuterRef
@@ -21,9 +22,10 @@ from labeling.accounts.services import (
     site_policy,
 )
 from labeling.accounts.throttle import KEPT_FOR
+from labeling.jobs.models import Job
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
-from labeling.server.health import states
+from labeling.server.health import queues, states
 from labeling.site.requests import Request, attempt, signed_in
 
 FAILURES = 50  # the newest, shown
@@ -108,4 +110,21 @@ def context() -> dict[str, object]:
         "failures": SignInAttempt.objects.filter(succeeded=False).order_by("-at")[:FAILURES],
         "kept_days": KEPT_FOR.days,
         "parts": states().items(),
+        "queues": queues(),
+        "jobs_at_work": _jobs_at_work(),
     }
+
+
+@dataclass(frozen=True)
+class JobsAtWork:
+    """How many jobs of a queue are in a state."""
+
+    queue: str
+    state: str
+    n: int
+
+
+def _jobs_at_work() -> list[JobsAtWork]:
+    active = Job.objects.filter(state__in=Job.ACTIVE).order_by("queue", "state")
+    rows = active.values_list("queue", "state").annotate(n=Count("pk"))
+    return [JobsAtWork(queue, state, n) for queue, state, n in rows]

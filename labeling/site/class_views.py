@@ -31,6 +31,7 @@ def label_class(request: Request, project: int, label_class: int) -> HttpRespons
 
 def show(request: Request, found: Project, chosen: LabelClass) -> HttpResponse:
     others = list(found.classes.in_use().exclude(pk=chosen.pk))
+    retired_parent = chosen.parent if chosen.parent and chosen.parent not in others else None
     into = _other(chosen, request.GET.get("into", ""))
     merges = ClassMerge.objects.filter(source=chosen).select_related("target", "merged_by", "undone_by")
     context = {
@@ -38,6 +39,7 @@ def show(request: Request, found: Project, chosen: LabelClass) -> HttpResponse:
         "may": acts_of(found, found.role_of(request.user)),
         "label_class": chosen,
         "others": others,
+        "retired_parent": retired_parent,
         "into": into,
         "uses": uses_of(chosen, request.user),
         "merges": [(merge, jobs_of(merge).first(), has_stopped(merge)) for merge in merges],

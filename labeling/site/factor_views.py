@@ -5,6 +5,7 @@ Addresses carry allauth's names (mfa_...), since its flows look for them.
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.account.views import ReauthenticateView
 from allauth.mfa.base.views import AuthenticateView, IndexView
 from allauth.mfa.base.views import ReauthenticateView as ReauthenticateCodeView
@@ -16,10 +17,13 @@ from allauth.mfa.webauthn.views import (
     ReauthenticateWebAuthnView,
     RemoveWebAuthnView,
 )
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 
 from labeling.accounts import throttle
@@ -91,8 +95,25 @@ class PasskeySignIn(CountsAttempts, LoginWebAuthnView):
 
 
 class ConfirmByPassword(CountsAttempts, ReauthenticateView):
+    """Who has neither a password nor a factor is sent to the identity provider, or to sign in again."""
+
     template_name = "site/confirm.html"
     door = SignInAttempt.Door.PAGE
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated and not get_reauthentication_flows(request.user):
+            return render(request, "site/confirm_by_provider.html", confirming_context(request))
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return answer
+
+
+def confirming_context(request: HttpRequest) -> dict[str, object]:
+    """Where the provider leads back to; allauth follows an address of this site alone."""
+    return {
+        "identity_provider": settings.OIDC,
+        "linked": SocialAccount.objects.filter(user=request.user) if settings.OIDC else [],
+        "there": request.GET.get("next") or reverse("account"),
+    }
 
 
 class ConfirmByCode(CountsAttempts, ReauthenticateCodeView):

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from labeling.errors import Invalid
 from labeling.images.assigning import assign_splits, planned
 from labeling.images.name_stating import state_by_names
-from labeling.images.patients import Split, SplitChange
+from labeling.images.patients import PatientWithdrawal, Split, SplitChange
 from labeling.images.quota import in_gib, quota_of
 from labeling.images.splits import move_patients
 from labeling.numbers import whole_number
@@ -37,12 +37,14 @@ def patients_panel(project: Project) -> dict[str, object]:
     patients = project.patients.select_related("centre").annotate(count=Count("images", filter=present))
     named = patients.filter(count__gt=0)
     changes = SplitChange.objects.filter(project=project).select_related("by")[:CHANGES]
+    withdrawals = PatientWithdrawal.objects.filter(patient__project=project)
     return {
         "patients": list(named[:MOST_PATIENTS]),
         "patient_count": named.count(),
         "without_patient": project.images.filter(patient__isnull=True).count(),
         "pattern_example": "{centre}_{patient}_{slide}.png",  # the same in every language
         "split_choices": [(value, _(label)) for value, label in Split.choices],
+        "withdrawals": list(withdrawals.select_related("patient__centre").order_by("-pk")[:MOST_PATIENTS]),
         "split_changes": [split_sentence(change) for change in changes],
     }
 

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling.accounts.confirming import PasswordNotConfirmed, confirm_password
+from labeling.accounts.confirming import NotConfirmed, confirm
 from labeling.accounts.models import User
 from labeling.audit.downloads import download
 from labeling.site.requests import Request, attempt, signed_in
@@ -18,13 +18,12 @@ from labeling.upkeep.personal_data import write_personal_data
 @signed_in
 @require_POST
 def own(request: Request) -> HttpResponseBase:
-    """One's own data, after one's password where there is one: the file must not leave by an open browser."""
-    if request.user.has_usable_password():
-        try:
-            confirm_password(request, request.POST.get("password", ""))
-        except PasswordNotConfirmed as declined:
-            messages.error(request, str(declined))
-            return redirect("account")
+    """One's own data, after the password or a new sign-in: the file must not leave by an open browser."""
+    try:
+        confirm(request, request.POST.get("password", ""))
+    except NotConfirmed as declined:
+        messages.error(request, str(declined))
+        return redirect("account")
     return _file(request.user)
 
 

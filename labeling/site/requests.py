@@ -14,6 +14,7 @@ from django_htmx.middleware import HtmxDetails
 
 from labeling.accounts.models import User
 from labeling.errors import DISK_FULL, Archived, LabelingError, is_disk_full, sentence
+from labeling.projects import access
 from labeling.projects.access import reach
 from labeling.projects.models import CHANGES, MAY, Project
 from labeling.rounds.models import Round
@@ -50,8 +51,7 @@ def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
 
 def reach_project(request: Request, act: str, project: int) -> Project:
     # The sheet of a study's item has no page of its own: its reader sees the field and nothing around it.
-    projects = Project.objects.visible_to(request.user).filter(is_sheet=False)
-    return reach(projects, request.user, act, project="", pk=project)
+    return access.reach_project(request, act, project, sheets=False)
 
 
 def reach_round(request: Request, act: str, round_: int) -> Round:

@@ -28,11 +28,21 @@ from labeling.numbers import whole_number
 from labeling.projects.classes import add_class, change_class, remove_class
 from labeling.projects.models import MAY, Project
 from labeling.projects.services import change_project
+from labeling.projects.terms import TERMS, change_terms
 from labeling.rounds.models import Delivery
 from labeling.rounds.notices.announcements import change_notices, recipients, renew_secret
 from labeling.rounds.notices.delivery import send_test
 from labeling.rounds.weights.promotion import policy_of
-from labeling.site.forms.projects import STATED, TAG_ACTS, AttributesForm, ClassForm, ImageForm, NoticesForm, WordsForm
+from labeling.site.forms.projects import (
+    STATED,
+    TAG_ACTS,
+    AttributesForm,
+    ClassForm,
+    ImageForm,
+    NoticesForm,
+    TermsForm,
+    WordsForm,
+)
 from labeling.site.patient_views import patients_panel, storage_panel
 from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 
@@ -50,6 +60,8 @@ def settings(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     if "attributes" in request.POST:
         return attributes(request, found)
+    if "approval" in request.POST:
+        return terms(request, found)
     form = words_form(request, found, request.POST)
     if form.is_valid():
         try:
@@ -71,6 +83,27 @@ def attributes(request: Request, found: Project) -> HttpResponse:
         else:
             return saved(request, found, part="attributes")
     return show(request, found, status=422, attributes_form=form)
+
+
+def terms(request: Request, found: Project) -> HttpResponse:
+    form = TermsForm(request.POST)
+    if form.is_valid():
+        try:
+            change_terms(project=found, by=request.user, **form.cleaned_data)
+        except LabelingError as error:
+            form.add_error(error.field or None, sentence(error))
+        else:
+            return saved(request, found, part="terms")
+    return show(request, found, status=422, terms_form=form)
+
+
+def terms_form(request: Request, found: Project) -> TermsForm:
+    """Shown to managers, changed by owners."""
+    initial = {name: getattr(found, name) for name in TERMS}
+    form = TermsForm(initial=initial | {"permitted_centres": "\n".join(found.permitted_centres)})
+    for field in form.fields.values():
+        field.disabled = "own" not in acts_of(found, found.role_of(request.user))
+    return form
 
 
 @signed_in
@@ -269,6 +302,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "project": found,
         "may": acts_of(found, found.role_of(request.user)),
         "form": words_form(request, found),
+        "terms_form": terms_form(request, found),
         "attributes_form": AttributesForm(initial={"attributes": written_attributes(found)}),
         "image_forms": ImageForms(initial=facts(shown)),
         "classes": found.classes.all(),

@@ -1,7 +1,6 @@
 """The pages of studies for who coordinates one: plan, freeze, amend, lock, report. Readers' pages: reader_views.py."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -164,24 +163,10 @@ def study(request: Request, study: int) -> HttpResponse:
     return render(request, "studies/study.html", context)
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Somebody who reads, by name. Once the study is frozen, nothing here says which pseudonym is theirs: results stand
-    under pseudonyms, and whoever coordinates the study must not know whose they are."""
-
-    participant: Participant
-    done: int
-    all: int
-
-
-def _readers(study: Study) -> list[Reader]:
-    """By their names."""
-    people = study.participants.select_related("user").prefetch_related("items")
-    found = []
-    for one in people:
-        items = [item for item in one.items.all() if item.state != Item.State.SKIPPED]
-        found.append(Reader(one, sum(item.state == Item.State.DONE for item in items), len(items)))
-    return sorted(found, key=lambda reader: reader.participant.user.display_name)
+def _readers(study: Study) -> list[Participant]:
+    """By their names. Once the study is frozen, nothing here says which pseudonym is theirs, nor anything that stands
+    beside pseudonyms elsewhere, such as how many items are done: whoever coordinates the study must not know."""
+    return sorted(study.participants.select_related("user"), key=lambda one: one.user.display_name)
 
 
 def _preview(study: Study) -> tuple[list[Any], str]:

@@ -41,6 +41,7 @@ from labeling.site import (
     time_views,
     upload_views,
     views,
+    withdrawal_views,
     work_views,
 )
 
@@ -86,6 +87,7 @@ urlpatterns = [
     path("projects/<int:project>/settings/notices/", settings_views.notices, name="settings-notices"),
     path("projects/<int:project>/settings/images/many/", settings_views.many_images, name="settings-many-images"),
     path("projects/<int:project>/settings/images/table/", settings_views.image_table, name="settings-image-table"),
+    path("patients/<int:patient>/withdraw/", withdrawal_views.withdraw, name="withdraw-patient"),
     path("projects/<int:project>/settings/patients/", patient_views.patients, name="settings-patients"),
     path("projects/<int:project>/settings/storage/", patient_views.storage, name="settings-storage"),
     path("projects/<int:project>/settings/classes/<int:label_class>/", settings_views.class_, name="settings-class"),

@@ -9,8 +9,7 @@ from rest_framework.views import APIView
 from labeling.contract import Answer, JsonObject, OneOf, contract
 from labeling.errors import WrongState
 from labeling.paging import Listing, Page, page
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
+from labeling.projects.access import person, reach, reach_project
 from labeling.studies.interim_looks import shows_results
 from labeling.studies.models import Study
 
@@ -57,7 +56,7 @@ def study_answer(study: Study) -> TimeStudyAnswer:
 class StudyList(APIView):
     @contract(query=StudyListing, answer=Page[TimeStudyAnswer])
     def get(self, request: Request, project: int, *, query: StudyListing) -> Page[TimeStudyAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "oversee", project="", pk=project)
+        found = reach_project(request, "oversee", project)
         studies = found.studies.filter(**query.model_dump(include={"state"}, exclude_none=True))
         return page(studies, request, query, ordering=query.ordering, answer=study_answer)
 

@@ -143,7 +143,7 @@ def _read(snapshot: Snapshot, found: Lessons) -> None:
     for entry in entries:
         if entry.patient:
             found.of_image.setdefault(entry.image, set()).add(entry.patient)
-        if not _teaches(entry):
+        if not teaches(entry):
             continue
         found.keys.add(entry.image)
         found.images.add(entry.sha256)
@@ -151,7 +151,7 @@ def _read(snapshot: Snapshot, found: Lessons) -> None:
             found.patients.add(entry.patient)
 
 
-def _teaches(entry: SnapshotImage) -> bool:
+def teaches(entry: SnapshotImage) -> bool:
     if entry.split == "test":
         return False
     return bool(entry.exhaustive) or (entry.split == "val" and bool(entry.reference))

@@ -9,8 +9,9 @@ from inference.masks import pack, unpack
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import Loaded, load_layer
 from labeling.annotations.state import AnnotationState, PackedMask, state_of
-from labeling.images.private_copies import copy_privately
-from labeling.projects.models import Project
+from labeling.images.private_copies import PrivateCopy, copy_privately
+from labeling.projects.classes import current_classes
+from labeling.projects.models import LabelClass, Project
 from labeling.studies import masks
 from labeling.studies.models import Arm, Item, StudyField
 from labeling.studies.references import reference_of
@@ -38,7 +39,7 @@ def make_sheet(item: Item, own: Layer | None = None) -> Project:
     )
     image, classes = made.image, made.classes
     if own is not None:
-        loaded = _own_masks(own, masks.first_sitting_of(item), classes_by_name(made.sheet))
+        loaded = _own_masks(own, masks.first_sitting_of(item), OfSheet(source.project_id, made))
         load_layer(image=image, kind=Layer.Kind.PREDICTION, loaded=loaded)
     elif item.arm.assistance == Arm.Assistance.PROPOSALS and item.field.proposals is not None:
         loaded = _proposals(item.field.proposals, classes)
@@ -50,24 +51,39 @@ def make_sheet(item: Item, own: Layer | None = None) -> Project:
     return made.sheet
 
 
-def classes_by_name(project: Project) -> dict[str, int]:
-    return dict(project.classes.values_list("name", "pk"))
+class OfSheet:
+    """Which class of a new sheet is a class of an earlier one: a class may be renamed or merged between two sittings.
+
+    project  that both sheets were copied from
+    """
+
+    def __init__(self, project: int, made: PrivateCopy) -> None:
+        self.current = current_classes(project)
+        self.of_source = made.classes
+        self.by_name = dict(made.sheet.classes.values_list("name", "pk"))
+
+    def __call__(self, earlier: LabelClass | None) -> int | None:
+        if earlier is None:
+            return None
+        if earlier.copied_from_id is None:  # a sheet of an earlier version, or a class that was removed since
+            return self.by_name.get(earlier.name)
+        return self.of_source.get(self.current[earlier.copied_from_id])
 
 
-def _own_masks(made: Layer, boxes: Item, classes: dict[str, int]) -> list[Loaded]:
+def _own_masks(made: Layer, boxes: Item, class_on_sheet: OfSheet) -> list[Loaded]:
     """Every box that the reader drew, with the mask that was made from it, or as a box where none could be made. The
     class that the reader gave stays."""
     masks_of = {row.derived_from_uid: row for row in made_from_boxes(made)}
     drawn = Annotation.objects.filter(layer__image__project=boxes.sheet_id, layer__kind=Layer.Kind.WORKING)
     loaded = []
-    for row in drawn.filter(kind="cell", status="confirmed", deleted=False).order_by("uid"):
+    confirmed = drawn.filter(kind="cell", status="confirmed", deleted=False)
+    for row in confirmed.select_related("label_class").order_by("uid"):
         state = state_of(row)
         assert state is not None
         found = masks_of.get(row.uid)
-        name = row.label_class.name if row.label_class else ""
         mask = found.state.mask if found is not None else state.mask
         box = found.state.box if found is not None else state.box
-        own_class = classes.get(name)
+        own_class = class_on_sheet(row.label_class)
         made_state = replace(state, box=box, mask=mask, derived_from=None, provenance={}, label_class=own_class)
         loaded.append(Loaded(uuid.uuid4(), made_state, found.score if found is not None else None))
     return loaded

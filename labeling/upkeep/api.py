@@ -6,8 +6,9 @@ from rest_framework.views import APIView
 
 from labeling.contract import contract
 from labeling.images.models import Image
+from labeling.images.patients import Patient
 from labeling.images.quota import image_bytes, quota_of
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.models import Project
 from labeling.upkeep.contract import (
     CleanUpAnswer,
@@ -17,22 +18,22 @@ from labeling.upkeep.contract import (
     RestoredAnswer,
     StorageAnswer,
     StorageChange,
+    WithdrawalAnswer,
+    WithdrawalBody,
     removal_answers,
     storage_answer,
+    withdrawal_answer,
 )
 from labeling.upkeep.deleting import delete_images, restore_images
 from labeling.upkeep.storage import REMOVABLE, change_quota, clean_up, usage
-
-
-def _project(request: Request, act: str, project: int) -> Project:
-    return reach(Project.objects.visible_to(person(request)), person(request), act, project="", pk=project)
+from labeling.upkeep.withdrawing import withdraw_patient
 
 
 class DeleteImages(APIView):
     @contract(body=ImagesBody, answer=DeletedAnswer)
     def post(self, request: Request, project: int, *, body: ImagesBody) -> DeletedAnswer:
         """Delete images; they can be restored for some time."""
-        found = _project(request, "manage", project)
+        found = reach_project(request, "manage", project)
         deleted = delete_images(project=found, images=body.images, by=person(request))
         return DeletedAnswer(deleted=deleted, restorable_days=settings.IMAGE_GRACE_DAYS)
 
@@ -41,19 +42,19 @@ class RestoreImages(APIView):
     @contract(body=ImagesBody, answer=RestoredAnswer)
     def post(self, request: Request, project: int, *, body: ImagesBody) -> RestoredAnswer:
         """Bring deleted images back, with what people sent for them meanwhile."""
-        found = _project(request, "manage", project)
+        found = reach_project(request, "manage", project)
         return RestoredAnswer(restored=restore_images(project=found, images=body.images, by=person(request)))
 
 
 class Storage(APIView):
     @contract(answer=StorageAnswer)
     def get(self, request: Request, project: int) -> StorageAnswer:
-        return _answer(_project(request, "oversee", project))
+        return _answer(reach_project(request, "oversee", project))
 
     @contract(body=StorageChange, answer=StorageAnswer)
     def patch(self, request: Request, project: int, *, body: StorageChange) -> StorageAnswer:
         """A quota of its own for the project; null: the server's alone."""
-        found = _project(request, "own", project)
+        found = reach_project(request, "own", project)
         return _answer(change_quota(project=found, quota_bytes=body.quota_bytes))
 
 
@@ -61,9 +62,29 @@ class CleanUp(APIView):
     @contract(body=CleanUpBody, answer=CleanUpAnswer)
     def post(self, request: Request, project: int, *, body: CleanUpBody) -> CleanUpAnswer:
         """Remove what can be removed safely; first to be looked at."""
-        found = _project(request, "manage", project)
+        found = reach_project(request, "manage", project)
         removed = clean_up(project=found, kinds=body.kinds, dry_run=body.dry_run)
         return CleanUpAnswer(dry_run=body.dry_run, removed=removal_answers(removed))
+
+
+class WithdrawPatient(APIView):
+    """A patient who withdraws: what would go and what has learned from them, or how far it is."""
+
+    @contract(answer=WithdrawalAnswer)
+    def get(self, request: Request, patient: int) -> WithdrawalAnswer:
+        return withdrawal_answer(_patient(request, patient), person(request))
+
+    @contract(body=WithdrawalBody, answer=WithdrawalAnswer)
+    def post(self, request: Request, patient: int, *, body: WithdrawalBody) -> WithdrawalAnswer:
+        """Hide the images at once and remove everything of them for good; withdrawing twice changes nothing."""
+        found = _patient(request, patient)
+        withdraw_patient(patient=found, typed=body.typed, by=person(request), reason=body.reason)
+        return withdrawal_answer(found, person(request))
+
+
+def _patient(request: Request, patient: int) -> Patient:
+    visible = Patient.objects.filter(project__in=Project.objects.visible_to(person(request)))
+    return reach(visible.select_related("project", "centre"), person(request), "withdraw", pk=patient)
 
 
 def _answer(project: Project) -> StorageAnswer:

@@ -1,12 +1,17 @@
 """Deleting images and the storage of a project as the API takes and says them."""
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from labeling.contract import Answer, Body, Id, Whole
+from labeling.accounts.models import User
+from labeling.contract import Answer, Body, Id, ShortText, Whole
+from labeling.images.patients import Patient, PatientWithdrawal
 from labeling.projects.models import Project
 from labeling.upkeep.storage import Removal
+from labeling.upkeep.withdrawing import preview
 
 Kind = Literal["tiles", "deleted", "results"]
 
@@ -73,4 +78,61 @@ def storage_answer(
     return StorageAnswer(
         bytes=sizes, counted=counted, quota=quota, own_quota=project.quota_bytes, not_measured=left,
         removable=removal_answers(removable),
+    )  # fmt: skip
+
+
+class WithdrawalCounts(Answer):
+    """What goes, without cells and comments of blinded readings that are not closed. `exports`: all of the project that
+    can still be fetched; `sheets`: copies for readers of studies and tests."""
+
+    images: int
+    slides: int
+    masks: int
+    operations: int
+    vectors: int
+    comments: int
+    exports: int
+    sheets: int
+
+
+class WithdrawalLearned(Answer):
+    """What has learned from the patient and stays: numbers of rounds, hashes of snapshots, models by name.
+    `unreadable`: snapshots of which nobody can tell."""
+
+    rounds: list[int]
+    snapshots: list[str]
+    models: list[str]
+    unreadable: list[str]
+
+
+class WithdrawalAnswer(Answer):
+    """`withdrawn_at` null: a preview, nothing has happened. `waits`: a round or job is at work, so that files stay
+    until it has ended; `finished_at`: since when everything is removed."""
+
+    patient: int
+    label: str
+    counts: WithdrawalCounts
+    learned: WithdrawalLearned
+    waits: bool
+    withdrawn_at: datetime | None
+    finished_at: datetime | None
+
+
+class WithdrawalBody(Body):
+    """`typed`: the patient's `label`, to confirm. It cannot be undone."""
+
+    typed: ShortText
+    reason: ShortText = ""
+
+
+def withdrawal_answer(patient: Patient, user: User) -> WithdrawalAnswer:
+    withdrawal = PatientWithdrawal.objects.filter(patient=patient).first()
+    now = preview(patient, user)
+    counts = withdrawal.counts if withdrawal else asdict(now.counts)
+    learned = withdrawal.learned if withdrawal else asdict(now.learned)
+    return WithdrawalAnswer(
+        patient=patient.pk, label=patient.label, counts=WithdrawalCounts(**counts),
+        learned=WithdrawalLearned(**learned), waits=now.waits,
+        withdrawn_at=withdrawal.at if withdrawal else None,
+        finished_at=withdrawal.finished_at if withdrawal else None,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from labeling.audit.services import record
 from labeling.errors import WrongState
 from labeling.notifications.models import Notification, NotificationChoice
 from labeling.projects.models import Invitation, Membership, Role
+from labeling.projects.services import lock_owners
 from labeling.rounds.models import Delivery
 from labeling.studies.models import Study
 
@@ -34,11 +35,13 @@ def anonymise_account(*, user: User, by: User) -> str:
     account, the last administrator, a reader of a running study (they withdraw first, or the study is locked), and the
     only owner of a project.
     """
+    owned = list(Membership.objects.filter(user=user, role=Role.OWNER).values_list("project", flat=True))
+    owners = lock_owners(owned)  # before the account: of two who go at once, one waits here and holds nothing
     user = User.objects.select_for_update().get(pk=user.pk)
     if user.anonymised_at:
         return user.get_username()
     _decline_reader(user)
-    _decline_only_owner(user)
+    _decline_only_owner(user, owners)
     if user.is_active:
         close_account(user=user, by=by)
         user.refresh_from_db()
@@ -63,11 +66,10 @@ def _decline_reader(user: User) -> None:
         raise WrongState(words.format(studies=studies))
 
 
-def _decline_only_owner(user: User) -> None:
+def _decline_only_owner(user: User, owners: dict[int, set[int]]) -> None:
     alone = []
     for owned in Membership.objects.filter(user=user, role=Role.OWNER).select_related("project"):
-        others = owned.project.memberships.filter(role=Role.OWNER, user__is_active=True).exclude(user=user)
-        if not others.exists():
+        if not owners.get(owned.project_id, set()) - {owned.pk}:
             alone.append(owned.project.name)
     if alone:
         raise WrongState(

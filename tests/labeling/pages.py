@@ -108,6 +108,7 @@ def address(study: SimpleNamespace, route: str) -> str:
         "factor": 10**9,
         "linked": 10**9,
         "person": 10**9,
+        "patient": study.image.patient_id,
         "label_class": study.project.classes.get().pk,
         "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
     }

@@ -22,6 +22,7 @@ from labeling.jobs.tasks import run_job
 from labeling.projects.models import Project
 from labeling.reviews.agreement.computing import Question, TooFewReadings, answer, compute
 from labeling.reviews.agreement.readings import Sight, closed_items
+from tests.declined import assert_declined
 from tests.factories import LabelClassFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.pages import page_text, signed_in
@@ -224,7 +225,7 @@ def test_the_api_computes_and_tells():
     assert client.get(address, {"um": "-1"}).status_code == 422
     assert client.post(address, {"iou": 2}, format="json").status_code == 422
     unread = client.get(address, {"iou": "\u00b2"})
-    assert (unread.status_code, unread.json()["detail"]) == (422, "iou must be a number")
+    assert_declined(unread, 422, says="iou must be a number")
 
 
 def test_the_table_has_a_line_a_figure_and_says_what_was_in_sight():

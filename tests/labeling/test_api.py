@@ -19,6 +19,7 @@ from labeling.annotations.packs import unpack_layer
 from labeling.annotations.services import working_layer
 from labeling.annotations.summaries import active_time
 from labeling.images.models import Image
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory, png
 from tests.labeling.operations import SESSION, cell, effect, mask, names, operation
 from tests.labeling.uploads import image_of, upload_one
@@ -99,7 +100,7 @@ def test_pack_and_tail_together_are_the_log(client, layer):
 @pytest.mark.parametrize("after", ["-1", "x", "1e3", "9" * 30])
 def test_a_nonsense_position_is_refused(client, layer, after):
     answer = client.get(reverse("layer-operations", args=[layer.pk]), {"after": after})
-    assert (answer.status_code, answer.json()["field"]) == (422, "after")
+    assert_declined(answer, 422, field="after")
 
 
 def test_status_codes_tell_the_worst_verdict_and_the_body_all(client, layer):
@@ -118,7 +119,7 @@ def test_status_codes_tell_the_worst_verdict_and_the_body_all(client, layer):
 @pytest.mark.parametrize("body", [{}, {"operations": None}, {"operations": {}}, [1, 2], {"operations": [1] * 201}])
 def test_a_body_without_operations_is_refused(client, layer, body):
     answer = client.post(reverse("layer-operations", args=[layer.pk]), body, format="json")
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert_declined(answer, 422, code="invalid")
 
 
 def test_broken_json_is_a_problem_too(client, layer):

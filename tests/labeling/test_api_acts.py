@@ -23,6 +23,7 @@ from labeling.rounds.models import Stage, StageLine
 from labeling.rounds.results.publishing import publish
 from labeling.schema import operation_named
 from labeling.site import urls
+from tests.declined import assert_declined
 from tests.documents import STATEMENTS
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, UserFactory
 from tests.labeling.operations import cell
@@ -81,7 +82,7 @@ PROGRAMS = {
     "team-item": "item-release", "team-late": "item-late", "team-invite": "invitation-list",
     "team-invitation": "invitation-revoke", "slide": "image-fields",
     "settings-patients": "patient-assign", "settings-storage": "storage-clean-up",
-    "propose": "proposal-list", "withdraw-job": "job-withdraw",
+    "withdraw-patient": "patient-withdrawal", "propose": "proposal-list", "withdraw-job": "job-withdraw",
     "compute-agreement": "agreement", "make-consensus": "image-consensus", "lock-consensus": "consensus-lock",
     "project-certificates": "certificate-list", "certificate": "certificate-detail",
 }  # fmt: skip
@@ -175,13 +176,13 @@ def test_a_project_from_nothing_to_a_team():
 )
 def test_a_project_that_cannot_be_is_declined_by_its_field(field, address, body):
     answer = Program(UserFactory(creates_projects=True))("post", address, body)
-    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert_declined(answer, 422, field=field)
     assert not Project.objects.exists()
 
 
 def test_only_who_has_the_right_creates_projects():
     answer = Program(UserFactory())("post", "projects/", {"name": "Lung"})
-    assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+    assert_declined(answer, 403, code="not_allowed")
 
 
 @pytest.mark.parametrize("name", ["a: b", "a, b", "a\nb", "a\rb"])
@@ -252,7 +253,7 @@ def test_a_request_that_is_sent_twice_is_done_once():
     assert (first["Location"], first["ETag"]) == (second["Location"], second["ETag"])
     assert Project.objects.count() == 1
     other = ask("post", "projects/", {"name": "Liver"}, Idempotency_Key="k1")
-    assert (other.status_code, other.json()["field"]) == (422, "Idempotency-Key")
+    assert_declined(other, 422, field="Idempotency-Key")
     assert Program(UserFactory(creates_projects=True))("post", "projects/", {"name": "Lung"}, Idempotency_Key="k1")
     assert Project.objects.count() == 2  # another person's key is another key
     assert ask("post", "projects/", {"name": "L"}, Idempotency_Key="k" * 201).json()["field"] == "Idempotency-Key"
@@ -356,7 +357,7 @@ def test_what_is_not_there_or_decided_by_another_is_said_of_each(there, owner, p
     assert verdicts == [("invalid", "invalid"), ("invalid", "decided_by_another"), ("accepted", None)]
     assert owner("post", f"{here}relabel/", {"ids": [str(proposed[2].uid)], "label_class": None}).status_code == 422
     twice = owner("post", f"{here}accept/", {"ids": [first, first]})
-    assert (twice.status_code, twice.json()["field"]) == (422, "ids")
+    assert_declined(twice, 422, field="ids")
 
 
 def test_geojson_of_an_image_is_what_the_export_holds(there, owner):

@@ -33,6 +33,7 @@ from labeling.rounds.models import ReferenceSet, Round
 from labeling.site import study_urls, urls
 from labeling.studies.models import Study
 from labeling.studies.services import freeze
+from tests.declined import assert_declined
 from tests.factories import png
 from tests.labeling.made_once import made_once
 from tests.labeling.operations import SESSION, cell, effect, operation
@@ -48,6 +49,7 @@ API_OPEN = {
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
     "image-original": "the file goes out; that it did is written down",
     "notification-seen": "one's own", "notification-choices": "one's own",
+    "patient-withdrawal": "a patient withdraws from an archived project too",
     "project-list": "another project", "image-comments-seen": "the person's own; nobody else sees it",
     "agreement": "computed from what is there; nothing of the project changes",
 }  # fmt: skip
@@ -68,6 +70,7 @@ PAGES_OPEN = {
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
     "project-exports": "an archived project is exported", "cancel-job": "an export that nobody wants any more",
     "compute-agreement": "computed from what is there; nothing of the project changes",
+    "withdraw-patient": "a patient withdraws from an archived project too",
     "stop-item": "the same: nobody sits at a field of an archived project",
 }  # fmt: skip
 
@@ -201,7 +204,7 @@ def test_every_writing_route_of_the_api_is_refused(there, verb, name, pattern):
             answer = send_part(client, verb, address)
         else:
             answer = getattr(client, verb)(address, body, format=form)
-    assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "archived", SENTENCE)
+    assert_declined(answer, 409, code="archived", says=SENTENCE)
     assert answer["Content-Type"] == "application/problem+json"
     assert written(queries) == []
 

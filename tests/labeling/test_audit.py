@@ -23,6 +23,7 @@ from labeling.api import routes
 from labeling.audit import services as audit
 from labeling.audit.models import LEAST_DAYS, Act, SecurityEvent
 from labeling.contract import contract_of
+from labeling.images.facts import change_image
 from labeling.images.models import Image
 from labeling.images.originals import fetch_original
 from labeling.jobs.models import Job
@@ -48,6 +49,7 @@ from labeling.studies.removal import remove_raw_data
 from labeling.upkeep.deleting import delete_images, restore_images
 from labeling.upkeep.leaving import anonymise_account
 from labeling.upkeep.purging import purge
+from labeling.upkeep.withdrawing import withdraw_patient
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.factors import add_app, add_passkey, link
 from tests.labeling.lots import bare_lot
@@ -136,6 +138,12 @@ def delete(there):
     delete_images(project=there.project, images=[there.image.pk], by=there.owner)
 
 
+def withdraw(there):
+    patient = change_image(image=there.image, by=there.owner, patient="07").patient
+    for _twice in range(2):
+        withdraw_patient(patient=patient, typed="07", by=there.owner)
+
+
 def remove_a_class(there):
     add_class(project=there.project, name="tumour")
     remove_class(label_class=add_class(project=there.project, name="stroma"))
@@ -222,6 +230,7 @@ ACTS = {
     ),
     Act.CLASS_REMOVED: (remove_a_class, 1, "stroma"),
     Act.IMAGES_DELETED: (delete, 1, None),
+    Act.PATIENT_WITHDRAWN: (withdraw, 1, "07"),
     Act.IMAGES_RESTORED: (
         lambda there: [
             delete(there), restore_images(project=there.project, images=[there.image.pk], by=there.owner)

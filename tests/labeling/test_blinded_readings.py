@@ -21,6 +21,7 @@ from labeling.projects.services import remove_member
 from labeling.reviews.models import Mention
 from labeling.rounds.models import Publication, Snapshot
 from labeling.rounds.snapshots import freeze
+from tests.declined import assert_declined
 from tests.factories import ImageFactory
 from tests.labeling.blinded import blinded_case, close_all, read, sees
 from tests.labeling.operations import cell, effect, operation
@@ -194,7 +195,7 @@ def test_a_lead_who_reads_the_image_hears_of_late_work_when_all_readings_are_clo
     for act in ("apply", "discard"):
         body = {"author": case.one.pk, "act": act}
         answer = client.post(reverse("item-late", args=[case.item.pk]), body, content_type="application/json")
-        assert (answer.status_code, answer.json()["code"]) == (409, "nothing_waits")
+        assert_declined(answer, 409, code="nothing_waits")
     services.finish_item(item_id=case.item.pk, user=case.two)
     assert len(late_work_of(case.project, case.two)) == 1
 

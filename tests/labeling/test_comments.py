@@ -12,6 +12,7 @@ from labeling.projects.models import Project, Role
 from labeling.reviews.models import Comment, Mention
 from labeling.reviews.services import Pin, begin_thread, reopen, reply, resolve, see_mentions
 from labeling.rounds.execution.archiving import archive_project
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.pages import signed_in
@@ -50,7 +51,7 @@ def test_a_thread_is_begun_answered_resolved_and_reopened(image):
     resolved = client.post(reverse("comment-resolve", args=[made["id"]]), content_type="application/json").json()
     assert resolved["resolved_by"]["id"] == one.pk
     declined = other.post(reverse("comment-reply", args=[made["id"]]), {"text": "no"}, content_type="application/json")
-    assert declined.status_code == 409 and "reopen it" in declined.json()["detail"]
+    assert_declined(declined, 409, says="reopen it")
     listed = reverse("comment-list", args=[image.project_id])
     assert client.get(listed).json()["items"] and client.get(listed, {"open": "true"}).json()["items"] == []
     other.post(reverse("comment-reopen", args=[made["id"]]), content_type="application/json")
@@ -132,7 +133,7 @@ def test_where_people_read_apart_nobody_reads_what_tells_of_another_reading(apar
         assert client.post(address, content_type="application/json").status_code == 404
     sent = {"text": "hm", "layer": str(layers[one].pk)}
     declined = client.post(reverse("image-comments", args=[image.pk]), sent, content_type="application/json")
-    assert declined.status_code == 422 and declined.json()["field"] == "layer"
+    assert_declined(declined, 422, field="layer")
 
 
 def test_a_mention_of_somebody_who_may_not_read_it_tells_them_nothing(apart):

@@ -30,6 +30,7 @@ from labeling.reviews.consensus.making import (
 from labeling.reviews.models import Consensus, Disagreement
 from labeling.rounds.snapshots import freeze
 from labeling.upkeep.deleting import delete_images
+from tests.declined import assert_declined
 from tests.factories import LabelClassFactory
 from tests.labeling.operations import cell, effect, mask, operation, region
 from tests.labeling.pages import page_text, signed_in
@@ -299,7 +300,7 @@ def test_a_side_that_is_not_there_is_declined(take, team):
     client = APIClient()
     client.force_authenticate(team.reviewer)
     answer = client.post(reverse("disagreement-decide", args=[place.pk]), {"take": take}, format="json")
-    assert (answer.status_code, answer.json()["field"]) == (422, "take")
+    assert_declined(answer, 422, field="take")
 
 
 def test_the_side_of_a_cell_that_was_deleted_since_is_not_there(team):

@@ -14,6 +14,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
 from labeling.contract import Answer, Body, File, Form, Id, InDecimals, Query, QueryId, Reply, Text, contract
+from tests.declined import assert_declined
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -150,7 +151,7 @@ def test_a_form_on_a_route_of_json_is_415_where_the_csrf_check_has_read_it(kind)
     body = part if "boundary" in kind else "preset=tiny"
     address = f"/api/v1/projects/{membership.project.pk}/rounds/"
     answer = page.post(address, body, content_type=kind, headers={"X-CSRFToken": "a" * 32})
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert_declined(answer, 415, code="unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_a_list_comes_in_pages_and_is_complete(client):
 def test_a_list_declines_what_it_does_not_have(client, query):
     client.force_login(UserFactory())
     answer = client.get(f"/api/v1/projects/?{query}")
-    assert (answer.status_code, answer.json()["field"]) == (422, query.partition("=")[0])
+    assert_declined(answer, 422, field=query.partition("=")[0])
 
 
 @pytest.mark.parametrize(("text", "number"), [("12", 12.0), ("0.5", 0.5), ("33.480000000000004", 33.48)])

@@ -29,6 +29,7 @@ from labeling.rounds.snapshots import freeze
 from labeling.upkeep import purging
 from labeling.upkeep.deleting import CannotBeDeleted, Purged, delete_images, restore_images
 from labeling.upkeep.storage import clean_up, usage
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, png
 from tests.labeling.operations import cell, effect, operation, region
 from tests.labeling.pages import draw, make_study
@@ -264,7 +265,7 @@ def test_storage_is_counted_by_kind_and_an_upload_over_the_quota_is_declined_bef
     before = set(default_storage.listdir("uploads")[1]) if default_storage.exists("uploads") else set()
     files = {"image": SimpleUploadedFile("new.png", png(seed=4711))}
     declined = client.post(f"/api/v1/projects/{project.pk}/images/", files, format="multipart")
-    assert (declined.status_code, declined.json()["code"]) == (409, "over_quota")
+    assert_declined(declined, 409, code="over_quota")
     assert "do not fit" in declined.json()["detail"] and declined.json()["quota"] == limit
     after = set(default_storage.listdir("uploads")[1]) if default_storage.exists("uploads") else set()
     assert after == before and not project.jobs.exists()

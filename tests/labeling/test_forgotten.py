@@ -1,6 +1,7 @@
 """A new password by mail, and a changed address: what is mailed to whom, and answers that tell nothing."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from django.core import mail
@@ -155,3 +156,13 @@ def test_an_address_is_removed_at_once(user):
     change(signed_in(user), "")
     user.refresh_from_db()
     assert user.email == "" and mail.outbox == []
+
+
+def test_who_signs_in_by_a_provider_alone_is_told_how(user, settings):
+    settings.OIDC = SimpleNamespace(name="Hospital")
+    user.set_unusable_password()
+    user.save()
+    ask("miller")
+    (message,) = mail.outbox
+    assert "Sign in by Hospital" in message.body and "https://boxwise.example/accounts/sign-in/" in message.body
+    assert not SecurityEvent.objects.filter(act=Act.RESET_LINK_CREATED).exists()

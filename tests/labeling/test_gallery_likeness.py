@@ -26,6 +26,7 @@ from labeling.jobs.handlers import HANDLERS
 from labeling.jobs.models import Job, JobItem
 from labeling.projects.classes import retire_class
 from labeling.upkeep.purging import remove_files
+from tests.declined import assert_declined
 from tests.labeling.lots import a_project
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.pages import draw, signed_in
@@ -358,7 +359,7 @@ def test_a_damaged_file_is_said(made, asked):
         file.write(b"nothing")
     client = signed_in(made.people["annotator"])
     answer = client.get(f"/api/v1/projects/{made.project.pk}/gallery/likeness/")
-    assert answer.status_code == 422 and "compute it again" in answer.json()["detail"]
+    assert_declined(answer, 422, says="compute it again")
 
 
 def test_likeness_over_the_api(made, asked):

@@ -17,6 +17,7 @@ from labeling.errors import Invalid, LabelingError
 from labeling.images import services
 from labeling.images.services import add_image
 from labeling.projects.services import remove_member
+from tests.declined import assert_declined
 from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory, ProjectFactory, png
 from tests.labeling.operations import cell, effect, mask, names, operation
 from tests.labeling.test_api import activity
@@ -87,7 +88,7 @@ def test_characters_that_the_database_cannot_hold_are_refused_by_name(client, la
 
 def test_half_a_character_is_no_json(client, layer):
     answer = send(client, layer, operation(effect(uuid.uuid4(), cell()), tool="\ud800"))
-    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    assert_declined(answer, 400, code="parse_error")
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])

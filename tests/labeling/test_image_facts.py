@@ -24,6 +24,7 @@ from labeling.exchange.image_tables import BadTable, as_table, take_table
 from labeling.images.facts import change_images, stated
 from labeling.images.models import Image
 from labeling.images.services import add_image
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, ProjectFactory, UserFactory, png
 from tests.labeling.pages import make_study, page_text, signed_in, toasts
 from tests.labeling.uploads import read_uploads
@@ -191,7 +192,7 @@ def test_the_api_states_for_one_for_many_and_by_table(project):
     address = f"/api/v1/projects/{project.pk}/images/table/"
     table = SimpleUploadedFile("t.csv", b"image,centre\nz,1\nb.png,2\ny,3\n")
     bad = client.post(address, {"table": table}, format="multipart")
-    assert bad.status_code == 422 and bad.json()["code"] == "bad_table"
+    assert_declined(bad, 422, code="bad_table")
     assert [line[:6] for line in bad.json()["lines"]] == ["Line 2", "Line 4"]
     table = SimpleUploadedFile("t.csv", client.get(address).content)
     good = client.post(address, {"table": table}, format="multipart")

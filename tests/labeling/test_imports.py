@@ -23,6 +23,7 @@ from labeling.exchange.importing import services, writing
 from labeling.exchange.importing.services import confirm, take_import
 from labeling.jobs import tasks
 from labeling.jobs.models import Job, JobItem
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory
 from tests.labeling.pages import page_text, signed_in
 
@@ -246,7 +247,7 @@ def test_a_disk_without_room_takes_no_file_up_and_says_so(owner, monkeypatch, wa
         client.force_authenticate(owner.user)
         url = reverse("import-list", args=[owner.project.pk])
         answer = client.post(url, {"file": boxes_of_fields(1), "aim": "working"}, format="multipart")
-        assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+        assert_declined(answer, 507, code="disk_full")
     else:
         page = signed_in(owner.user)
         url = reverse("project-imports", args=[owner.project.pk])
@@ -301,7 +302,7 @@ def test_the_api_and_the_page_do_the_same(owner, sent):
     assert client.post(reverse("job-confirm", args=[answer.json()["id"]])).status_code == 409
     for data, field in (({"aim": "x", "file": geojson()}, "aim"), ({"aim": "layer"}, "file")):
         declined = client.post(url, data)
-        assert (declined.status_code, declined.json()["field"]) == (422, field)
+        assert_declined(declined, 422, field=field)
 
 
 def test_what_qupath_deleted_stays_and_what_a_person_changed_is_not_lost_silently(owner):

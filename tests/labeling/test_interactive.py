@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from labeling.annotations import feed
 from labeling.annotations.services import working_layer, write_operations
 from labeling.jobs import immediate
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, names, operation
 
@@ -102,7 +103,7 @@ def test_a_stroke_outside_the_image_is_refused(client, image):
     stroke = {"x": image.width - 1, "y": 0, "width": 2, "height": 1, "bits": "wA==", "foreground": True}
     body = {"session": str(uuid.uuid4()), "number": 3, "strokes": [stroke]}
     answer = client.post(reverse("image-refusion", args=[image.pk]), body, format="json")
-    assert answer.status_code == 422 and answer.json()["field"] == "strokes.0"
+    assert_declined(answer, 422, field="strokes.0")
 
 
 def test_the_feed_answers_what_a_browser_s_event_source_asks_for(client, image):

@@ -91,6 +91,18 @@ def test_a_class_has_a_place_in_a_hierarchy(case):
     case.write(operation(effect(uuid.uuid4(), cell(THERE, label_class=case.wide.pk))))  # a parent is a class as any
 
 
+def test_a_parent_that_was_retired_since_stays_the_parent_when_a_form_is_saved(case):
+    set_parent(label_class=case.source, parent=case.wide)
+    retire_class(label_class=case.wide)
+    page = signed_in(case.owner).get(reverse("label-class", args=[case.project.pk, case.source.pk])).content.decode()
+    assert f'<option value="{case.wide.pk}" selected>' in page
+    set_parent(label_class=case.source, parent=case.wide)  # as the form sends it back
+    case.source.refresh_from_db()
+    assert case.source.parent == case.wide
+    with pytest.raises(Invalid, match="in use"):
+        set_parent(label_class=case.target, parent=case.wide)
+
+
 def test_two_people_at_once_make_no_circle(case):
     """Both have read the classes before either has moved one."""
     mine, yours = LabelClass.objects.get(pk=case.source.pk), LabelClass.objects.get(pk=case.target.pk)

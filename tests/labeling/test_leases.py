@@ -107,6 +107,21 @@ def test_what_loses_its_worker_is_started_again_until_patience_ends(given, sent)
     assert at_work.state == "failed" and "died 3 times" in at_work.error
 
 
+def test_a_clock_that_jumps_back_revives_nothing_and_lets_the_holder_go_on(given, sent, monkeypatch):
+    """As after a start without a network, when the clock was ahead and is set right while somebody works."""
+    ahead = timedelta(hours=6)
+    right = timezone.now
+    monkeypatch.setattr(leases.timezone, "now", lambda: right() + ahead)
+    _, owner = given.work.claim(given.row.pk)
+    monkeypatch.undo()
+    sent.clear()
+    assert recover_leased(given.work, right()) == [] and sent == []
+    given.work.renew(given.row.pk, owner)
+    assert given.now().lease_until < right() + LEASE + timedelta(seconds=1), "the next renewal is by the right clock"
+    assert len(recover_leased(given.work, right() + LEASE + timedelta(seconds=1))) == 1
+    assert given.now().attempts == 1
+
+
 def test_what_is_cancelled_is_not_started_again(given):
     given.work.claim(given.row.pk)
     given.cancel()

@@ -141,6 +141,18 @@ def test_a_stream_ends_soon_and_says_nothing_more(layers, server):
     assert {name: stream.rest()[0] for name, stream in streams.items()} == dict.fromkeys(streams, b"")
 
 
+def test_more_people_follow_than_the_database_has_connections(layer, server):
+    """A stream lasts for hours; a page must answer all the while."""
+    _client, headers = cookie(layer.member.user)
+    most = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+    streams = [Stream(server, layer, headers) for _ in range(most + 5)]
+    link = http.client.HTTPConnection("127.0.0.1", server, timeout=30)
+    link.request("GET", "/", headers=headers)
+    assert link.getresponse().status == 200
+    for stream in streams:
+        stream.link.close()
+
+
 def test_who_keeps_access_keeps_the_stream(layer, server):
     _client, headers = cookie(layer.member.user)
     stream = Stream(server, layer, headers)

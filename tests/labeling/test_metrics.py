@@ -1,5 +1,7 @@
 """/livez, /healthz and /metrics: who may ask for what."""
 
+import json
+
 import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
@@ -7,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from labeling.jobs.models import Job
 from labeling.server import health
 from tests.labeling.pages import make_study
+from tests.running import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +62,14 @@ def test_a_process_that_answers_is_alive_whatever_the_others_do(monkeypatch):
     assert Client().get("/healthz").status_code == 503
     answer = Client().get("/livez")
     assert (answer.status_code, answer.json()) == (200, {"alive": True})
+
+
+def test_the_dashboard_shows_every_metric_and_no_other(settings):
+    dashboard = json.loads((ROOT / "docker/grafana.json").read_text())
+    targets = [panel["targets"][0] for panel in dashboard["panels"]]
+    legends = {target["expr"]: target["legendFormat"] for target in targets}
+    assert legends.keys() == {name for name, _label in values(Client(), **{"X-Health-Token": settings.HEALTH_TOKEN})}
+    answer = Client().get("/metrics", headers={"X-Health-Token": settings.HEALTH_TOKEN}).content.decode()
+    for family in text_string_to_metric_families(answer):
+        for label in family.samples[0].labels:
+            assert f"{{{{{label}}}}}" in legends[family.name]

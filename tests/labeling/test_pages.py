@@ -184,6 +184,8 @@ MATRIX = {
     ("post", "settings-image-table"): FORMS,
     ("post", "settings-patients"): MANAGERS,
     ("post", "settings-storage"): MANAGERS,
+    ("get", "withdraw-patient"): (200, 200, 403, 403, 403, 404, 302),
+    ("post", "withdraw-patient"): FORMS,
     ("post", "settings-class"): MANAGERS,
     ("post", "archive-project"): MANAGERS,
     ("post", "restore-project"): MANAGERS,

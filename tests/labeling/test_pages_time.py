@@ -12,6 +12,7 @@ from labeling.annotations.models import ActivityBatch
 from labeling.annotations.summaries import rebuild
 from labeling.site.time_plots import DAYS, HEIGHT, WIDTH, days_up_to, last_day, midnight, rows_of
 from labeling.site.words import worked
+from tests.declined import assert_declined
 from tests.labeling.pages import address, make_study, page_text, signed_in
 from tests.labeling.studies import activity_body
 
@@ -120,4 +121,4 @@ def test_a_clock_that_no_calendar_holds_is_refused(clocks, study):
     batch = {"session": str(uuid.uuid4()), "image": study.image.pk, "first": 0, "events": [[0, "key"]]}
     body = batch | {"wall_ms": 1.7e12, "mono_ms": 100.0} | clocks
     answer = client.post("/api/v1/activity/", body, content_type="application/json")
-    assert (answer.status_code, answer.json()["field"]) == (422, next(iter(clocks)))
+    assert_declined(answer, 422, field=next(iter(clocks)))

@@ -17,6 +17,7 @@ from labeling.images.renaming import change_patient
 from labeling.images.services import add_image
 from labeling.images.splits import Sealed, SplitChanged, move_patients, seal_test
 from labeling.rounds.results.split_notes import split_notes
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, png
 from tests.labeling.pages import make_study, page_text, signed_in
 from tests.labeling.test_round_comparison import evaluated
@@ -172,7 +173,7 @@ def test_a_round_seals_and_says_what_moved_since():
     client.force_authenticate(owner)
     address = f"/api/v1/patients/{study.image.patient_id}/"
     declined = client.patch(address, {"split": "test"}, format="json")
-    assert (declined.status_code, declined.json()["code"], declined.json()["field"]) == (409, "sealed", "reason")
+    assert_declined(declined, 409, code="sealed", field="reason")
     moved = client.patch(address, {"split": "test", "seen": "train", "reason": "consent"}, format="json")
     assert (moved.json()["split"], moved.json()["images"]) == ("test", 1)
     assert split_notes(study.round)[0].startswith("slide 7 moved from train to test on ")

@@ -3,25 +3,29 @@
 import csv
 import io
 import json
+import threading
+import time
 import zipfile
 import zlib
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from labeling.accounts.models import SignInAttempt, User
-from labeling.accounts.services import open_account
+from labeling.accounts.services import close_account, open_account
 from labeling.annotations.models import ActivityBatch, Operation
 from labeling.audit.models import Act, SecurityEvent
-from labeling.errors import WrongState
+from labeling.errors import LabelingError, WrongState
 from labeling.images.models import Image
 from labeling.notifications.models import Kind, Notification
 from labeling.projects.models import Membership, Role
+from labeling.projects.services import change_role, remove_member
 from labeling.reviews.models import Comment
+from labeling.upkeep import leaving
 from labeling.upkeep.leaving import anonymise_account
 from labeling.upkeep.personal_data import _shown_columns, columns_that_name_people
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
@@ -219,6 +223,46 @@ def test_a_project_keeps_an_owner(admin):
         anonymise_account(user=owner, by=admin)
     MembershipFactory(project=project, role=Role.OWNER)
     assert anonymise_account(user=owner, by=admin)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_owners_who_are_anonymised_at_once_one_stays(admin, monkeypatch):
+    project = ProjectFactory()
+    owners = [MembershipFactory(project=project, role=Role.OWNER).user for _ in range(2)]
+    remove, outcomes = leaving._remove_rows_of, []
+
+    def remove_slowly(user, former):
+        time.sleep(1)  # both have decided by now, if nobody waits for anybody
+        remove(user, former)
+
+    def anonymise(user):
+        try:
+            outcomes.append(anonymise_account(user=user, by=admin))
+        except WrongState as error:
+            outcomes.append(str(error))
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(leaving, "_remove_rows_of", remove_slowly)
+    threads = [threading.Thread(target=anonymise, args=[owner]) for owner in owners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len([outcome for outcome in outcomes if "only owner" in outcome]) == 1
+    assert project.memberships.filter(role=Role.OWNER, user__is_active=True).count() == 1
+
+
+def test_the_last_owner_who_can_sign_in_stays_though_another_account_is_closed(admin):
+    project = ProjectFactory()
+    owner, closed = (MembershipFactory(project=project, role=Role.OWNER) for _ in range(2))
+    close_account(user=closed.user, by=admin)
+    with pytest.raises(LabelingError, match="at least one owner"):
+        remove_member(project=project, membership=owner, by=owner.user)
+    with pytest.raises(LabelingError, match="at least one owner"):
+        change_role(project=project, membership=owner, role=Role.VIEWER, by=owner.user)
+    remove_member(project=project, membership=closed, by=owner.user)
+    assert project.memberships.get() == owner
 
 
 def test_the_last_administrator_and_oneself_stay(admin):

@@ -24,6 +24,7 @@ from labeling.projects.services import create_project
 from labeling.rounds.models import Tuning
 from labeling.rounds.reference import lock
 from labeling.rounds.reference_masks import image_named
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import address, make_study, page_text, signed_in, toasts
 from tests.labeling.rounds import annotate, png_of, run_all
@@ -202,7 +203,7 @@ def test_masks_are_replaced_only_on_purpose(lab, django_capture_on_commit_callba
     _, image, client, url = lab
     assert client.post(url, {"masks": upload(cells(1, 2))}, format="multipart").json()["cells"] == 2
     declined = client.post(url, {"masks": upload(cells(7))}, format="multipart")
-    assert declined.status_code == 409 and declined.json()["code"] == "masks_there"
+    assert_declined(declined, 409, code="masks_there")
     image.refresh_from_db()
     before = image.reference.name
     with django_capture_on_commit_callbacks(execute=True):

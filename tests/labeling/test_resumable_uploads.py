@@ -20,6 +20,7 @@ from labeling.images.resumable import services
 from labeling.images.resumable_uploads import KEPT_FOR, ResumableUpload
 from labeling.jobs.models import Job, uploads_storage
 from labeling.server.threads import InThreads
+from tests.declined import assert_declined
 from tests.factories import MembershipFactory, png
 from tests.labeling.uploads import PART, begun_upload, read_uploads, send_part
 
@@ -202,7 +203,7 @@ def test_bytes_that_a_machine_has_lost_are_sent_again(api, uploads):
     with Path(ResumableUpload.objects.get().file.path).open("r+b") as file:
         file.truncate(30)
     answer = send_part(api, "patch", place, CONTENT[50:], Upload_Offset="50")
-    assert (answer.status_code, answer.json()["code"]) == (409, "wrong_offset")
+    assert_declined(answer, 409, code="wrong_offset")
     assert send_part(api, "head", place)["Upload-Offset"] == "30"
     assert send_part(api, "patch", place, CONTENT[30:], Upload_Offset="30").status_code == 204
 
@@ -226,7 +227,7 @@ def test_an_upload_that_is_cancelled_while_its_last_part_arrives_is_read_by_nobo
 
     monkeypatch.setattr(services.os, "fsync", cancelled)
     answer = send_part(api, "patch", place, CONTENT)
-    assert (answer.status_code, answer.json()["detail"]) == (409, "the upload of a.png was cancelled")
+    assert_declined(answer, 409, says="the upload of a.png was cancelled")
     assert not Job.objects.filter(kind=Job.Kind.READ).exists() and files_in("resumable") == []
 
 
@@ -234,7 +235,7 @@ def test_two_at_once_write_one_after_the_other(api, uploads):
     place = create(api, uploads)
     with services._locked(ResumableUpload.objects.get()):
         answer = send_part(api, "patch", place, CONTENT)
-    assert (answer.status_code, answer.json()["code"]) == (423, "being_written")
+    assert_declined(answer, 423, code="being_written")
     assert send_part(api, "patch", place, CONTENT).status_code == 204
 
 
@@ -257,7 +258,7 @@ def test_a_disk_that_fills_keeps_what_has_arrived(is_checked, api, uploads, monk
     monkeypatch.setattr(services._Hashes, "take", fills)
     checksum = {"Upload_Checksum": sha256(CONTENT)} if is_checked else {}
     answer = send_part(api, "patch", place, CONTENT, **checksum)
-    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    assert_declined(answer, 507, code="disk_full")
     offset = int(send_part(api, "head", place)["Upload-Offset"])
     assert offset == (0 if is_checked else 60)
     monkeypatch.undo()
@@ -269,7 +270,7 @@ def test_a_disk_that_fills_keeps_what_has_arrived(is_checked, api, uploads, monk
 def test_a_disk_without_room_takes_nothing_up(api, uploads, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=services.KEPT_FREE))
     answer = send_part(api, "post", uploads)
-    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    assert_declined(answer, 507, code="disk_full")
 
 
 def test_a_request_that_is_cut_off_counts_as_far_as_it_came():
@@ -313,7 +314,7 @@ def test_what_is_still_arriving_counts_for_the_quota(api, uploads, study):
     assert send_part(api, "post", uploads, Upload_Length="1000").status_code == 201
     assert image_bytes(study.project)["uploads"] == 1000
     answer = send_part(api, "post", uploads, Upload_Length="1")
-    assert (answer.status_code, answer.json()["code"]) == (409, "over_quota")
+    assert_declined(answer, 409, code="over_quota")
 
 
 def test_a_person_has_a_bounded_number_of_unfinished_uploads(api, uploads, monkeypatch):

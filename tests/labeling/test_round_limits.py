@@ -18,6 +18,7 @@ from inference.training.loop import Schedule
 from labeling.errors import Invalid
 from labeling.rounds.configuration import CHOICES, PRESETS, configure
 from labeling.rounds.models import Round
+from tests.declined import assert_declined
 from tests.documents import snapshot_of
 from tests.factories import UserFactory
 from tests.labeling.pages import make_study, signed_in
@@ -137,7 +138,7 @@ def test_nine_components_are_refused_by_page_and_api_and_no_round_is_made(compon
     client.force_authenticate(owner)
     body = {"preset": "tiny", "changes": {"components": components}}
     answer = client.post(reverse("round-list", args=[study.project.pk]), body, format="json")
-    assert answer.status_code == 422 and answer.json()["field"] == "changes.components"
+    assert_declined(answer, 422, field="changes.components")
     form = {"preset": "tiny", "components": str(components)}
     signed_in(owner).post(reverse("project-rounds", args=[study.project.pk]), form)
     assert not study.project.rounds.exists()
@@ -157,7 +158,7 @@ def test_a_second_request_over_http_is_409_with_the_round_that_is_in_the_way(sen
         == first.json()["id"]
     )
     second = client.post(url, {"preset": "tiny"}, format="json")
-    assert second.status_code == 409 and second.json()["code"] == "round_at_work"
+    assert_declined(second, 409, code="round_at_work")
     assert second.json()["round"] == first.json()["id"] and "line up" in second.json()["detail"]
     lined = client.post(url, {"preset": "tiny", "line_up": True}, format="json")
     assert lined.status_code == 202 and lined.json()["state"] == "planned"

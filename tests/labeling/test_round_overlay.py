@@ -12,6 +12,7 @@ from labeling.images.services import add_image
 from labeling.projects.models import Role
 from labeling.rounds.execution.services import start_round
 from labeling.rounds.reference import lock
+from tests.declined import assert_declined
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import region
 from tests.labeling.pages import draw, signed_in
@@ -104,7 +105,7 @@ def test_the_packs_hold_what_was_published_and_what_judges(two_rounds):
     with open(images[1].reference.path, "ab") as file:
         file.write(b"more")
     answer = client.get(reverse("image-reference-pack", args=[images[1].pk]))
-    assert (answer.status_code, answer.json()["code"]) == (409, "reference_changed")
+    assert_declined(answer, 409, code="reference_changed")
 
 
 def test_an_image_without_cells_has_an_empty_pack(two_rounds):

@@ -14,6 +14,7 @@ from labeling.accounts.second_factors import has_factor, may_unlink
 from labeling.accounts.services import change_policy, reset_link
 from labeling.accounts.throttle import MOST_BY_NAME
 from labeling.audit.models import Act, SecurityEvent
+from tests.declined import assert_declined
 from tests.factories import UserFactory
 from tests.factors import add_app, add_passkey, code_of, link
 from tests.labeling.pages import page_text, signed_in, toasts
@@ -131,7 +132,7 @@ def test_no_link_goes_round_the_factor(user, secret):
 
 def test_the_workspace_hears_that_a_factor_is_missing(user, secret):
     answer = with_password(accept="application/json")
-    assert (answer.status_code, answer.json()["code"]) == (409, "second_factor")
+    assert_declined(answer, 409, code="second_factor")
 
 
 def test_a_closed_account_does_not_enter_with_its_factor(user, secret):
@@ -242,7 +243,7 @@ def test_who_must_have_one_adds_it_before_anything_else(user, required, is_staff
         assert [answer.status_code for answer in answers] == [200, 200, 200]
         return
     assert answers[0].url == answers[2]["HX-Redirect"] == reverse("mfa_index")
-    assert (answers[1].status_code, answers[1].json()["code"]) == (403, "second_factor_required")
+    assert_declined(answers[1], 403, code="second_factor_required")
     confirm(client)
     secret = client.get(reverse("mfa_activate_totp")).context["form"].secret
     client.post(reverse("mfa_activate_totp"), {"code": code_of(secret)})

@@ -3,8 +3,11 @@
 import pytest
 from django.core.files.storage import FileSystemStorage
 from django.test import Client
+from django.urls import reverse
 
 from labeling.server import health
+from tests.factories import UserFactory
+from tests.labeling.pages import page_text, signed_in
 
 
 @pytest.fixture
@@ -101,3 +104,31 @@ def test_security_headers(parts: dict, client: Client) -> None:
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+
+
+def test_queues_name_their_workers_and_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [{"cpu@a": [{"name": "cpu"}]}, {"cpu@b": [{"name": "cpu"}, {"name": "gpu"}]}]
+    monkeypatch.setattr(health.app.control, "broadcast", lambda *_args, **_options: answers)
+    found = {queue.name: queue for queue in health.queues()}
+    assert found.keys() == {"cpu", "gpu", "files", "interactive"}
+    assert found["cpu"].workers == ("cpu@a", "cpu@b") and found["files"].workers == ()
+    before = found["files"].waiting
+    assert before is not None  # of the real broker of the tests
+    health.app.send_task("nobody.takes.this", queue="files")
+    with health.app.connection_for_write() as link:
+        assert {queue.name: queue for queue in health.queues()}["files"].waiting == before + 1
+        link.default_channel.queue_purge("files")
+
+
+def test_queues_of_a_broker_that_is_away_are_served_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_args: object, **_options: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(health.app.control, "broadcast", away)
+    assert {(queue.workers, queue.waiting) for queue in health.queues()} == {((), None)}
+
+
+def test_the_page_of_administrators_shows_workers_and_queues(db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(health.PARTS, "workers", lambda: "up")
+    page = page_text(signed_in(UserFactory(is_staff=True)).get(reverse("administration")))
+    assert "Workers and queues" in page and page.count("nobody answers") == len(health.QUEUES)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from labeling.accounts import throttle
 from labeling.accounts.models import SignInAttempt
 from labeling.accounts.throttle import MOST_BY_ADDRESS, MOST_BY_NAME, WINDOW, TooManyAttempts
+from tests.declined import assert_declined
 from tests.factories import UserFactory
 from tests.tokens import token_of
 
@@ -121,7 +122,7 @@ def test_any_name_becomes_printable_and_short(name):
 
 def test_the_workspace_hears_of_it_without_a_page(user):
     wrong = sign_in(accept="application/json")
-    assert (wrong.status_code, wrong.json()["code"]) == (401, "wrong_password")
+    assert_declined(wrong, 401, code="wrong_password")
     client = Client()
     assert sign_in(password=PASSWORD, accept="application/json", client=client).status_code == 204
     assert client.get("/").status_code == 200

@@ -1,5 +1,6 @@
 """Sign-in by OpenID Connect against a provider on this machine: who gets in, and every lie that is declined."""
 
+import time
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -124,6 +125,104 @@ def test_a_signed_in_person_links_their_account_after_the_password(provider):
     client.post(reverse("account_reauthenticate"), {"password": "correct horse battery"})
     assert user.socialaccount_set.get().uid == "subject-1"
     assert SecurityEvent.objects.filter(act=Act.ACCOUNT_LINKED, person=user.pk).exists()
+
+
+# -- who has no password here
+
+
+def old_session(client):
+    """As if the person had signed in an hour ago."""
+    session = client.session
+    session["began"] = time.time() - 3600
+    session.save()
+
+
+def without_password(**about):
+    user = linked_user(**about)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+def confirm_by_provider(client, provider, *, signed_in_ago=0):
+    provider.claims |= {"auth_time": int(time.time()) - signed_in_ago}
+    return come(client, f"{BEGIN}?confirm=1&next={reverse('account')}")
+
+
+def test_who_has_no_password_changes_the_address_after_the_provider_has_asked(provider):
+    user = without_password()
+    client = Client()
+    come(client)
+    old_session(client)
+    address = {"email": "new@hospital.example", "language": "en"}
+    declined = client.post(reverse("account"), address)
+    assert declined.status_code == 422 and "your sign-in is too old" in page_text(declined)
+    assert "Confirm by Hospital" in page_text(client.get(reverse("account")))
+    assert confirm_by_provider(client, provider).url == reverse("account")
+    client.post(reverse("account"), address)
+    user.refresh_from_db()
+    assert user.email == "new@hospital.example"
+
+
+def test_who_has_no_password_fetches_their_data_after_a_new_sign_in_alone(provider):
+    without_password()
+    client = Client()
+    come(client)
+    old_session(client)
+    assert client.post(reverse("own-data")).status_code == 302
+    confirm_by_provider(client, provider)
+    assert client.post(reverse("own-data")).status_code == 200
+
+
+def test_the_page_that_confirms_leads_to_the_provider(provider):
+    without_password()
+    client = Client()
+    come(client)
+    old_session(client)
+    asked = client.get(reverse("mfa_activate_totp"), follow=True)
+    assert asked.status_code == 200 and "Confirm by Hospital" in page_text(asked)
+    confirm_by_provider(client, provider)
+    assert client.get(reverse("mfa_activate_totp")).status_code == 200
+
+
+def test_to_confirm_the_provider_is_told_to_ask_again(provider):
+    there = Client().post(f"{BEGIN}?confirm=1")["Refresh"]
+    asked = parse_qs(urlsplit(there.partition("url=")[2]).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+
+
+@pytest.mark.parametrize("stated", [3600, None])
+def test_a_provider_that_did_not_ask_again_confirms_nothing(provider, stated):
+    without_password()
+    client = Client()
+    come(client)
+    old_session(client)
+    provider.claims |= {"auth_time": stated and int(time.time()) - stated}
+    assert toasts(come(client, f"{BEGIN}?confirm=1"))[0].startswith(DECLINED)
+    assert client.post(reverse("own-data")).status_code == 302
+
+
+def test_somebody_else_confirms_nothing_and_is_not_signed_in(provider):
+    user = without_password()
+    client = Client()
+    come(client)
+    old_session(client)
+    other = UserFactory()
+    link(other, "subject-2")
+    provider.claims = {"sub": "subject-2"}
+    assert toasts(confirm_by_provider(client, provider))[0].startswith(DECLINED)
+    assert client.session["_auth_user_id"] == str(user.pk)
+    assert client.post(reverse("own-data")).status_code == 302
+
+
+def test_who_has_no_password_is_told_so_instead_of_a_form(provider):
+    without_password()
+    client = Client()
+    come(client)
+    page = page_text(client.get(reverse("account")))
+    assert "an identity provider signs you in" in page and "New password" not in page
+    answer = client.post(reverse("account-password"), {"old_password": "", "new_password1": "x", "new_password2": "x"})
+    assert "You have no password here." in toasts(answer)[0]
 
 
 # -- new accounts

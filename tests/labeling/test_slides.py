@@ -23,6 +23,7 @@ from labeling.images.models import Image, SlideField, learned_from
 from labeling.images.uploads import register_slides
 from labeling.jobs.models import Job
 from labeling.rounds.results.estimate import estimate
+from tests.declined import assert_declined
 from tests.factories import ImageFactory
 from tests.inference.slide_files import halved, samples, tissue, write_mrxs, write_pyramid, write_vms
 from tests.labeling.pages import page_text, signed_in
@@ -110,7 +111,7 @@ def test_a_scanner_s_file_leaves_its_label_and_its_facts_behind(api, study):
     kept = str(image.slide_file.info) + str(image.reading) + str(image.slide_file.removed)
     assert "b414003d" not in kept and "12/29/09" not in kept  # names of fields, never their values
     answer = api.post(reverse("image-original", args=[image.pk]))
-    assert answer.status_code == 404 and "not handed out" in answer.json()["detail"]
+    assert_declined(answer, 404, says="not handed out")
 
 
 @needs_samples
@@ -207,7 +208,7 @@ def test_a_link_that_comes_later_is_not_followed(api, study, roots, pyramid):
     (roots / "2024" / "a.tif").unlink()
     (roots / "2024" / "a.tif").symlink_to(pyramid)
     answer = tile(api, image, 0, 0, 0)
-    assert answer.status_code == 503 and "reached by a link" in answer.json()["detail"]
+    assert_declined(answer, 503, says="reached by a link")
 
 
 @pytest.mark.parametrize("kind", ["slide", "folder of an MRXS file"])
@@ -236,7 +237,7 @@ def test_a_link_that_comes_later_inside_a_folder_is_not_followed(api, study, roo
     (roots / "2024" / "a.tif").unlink()
     (roots / "2024" / "a.tif").symlink_to(pyramid)
     answer = tile(api, image, 0, 0, 0)
-    assert answer.status_code == 503 and "reached by a link" in answer.json()["detail"]
+    assert_declined(answer, 503, says="reached by a link")
 
 
 @pytest.mark.parametrize(
@@ -319,7 +320,7 @@ def test_a_slide_whose_file_vanishes_while_it_is_open_says_so(api, study, roots)
     assert tile(api, image, 0, 0, 0).status_code == 200
     (roots / "2024" / "a.tif").rename(roots / "2024" / "b.tif")
     gone = tile(api, image, 0, 1, 0)
-    assert (gone.status_code, gone.json()["code"]) == (503, "slide_problem")
+    assert_declined(gone, 503, code="slide_problem")
     (roots / "2024" / "b.tif").rename(roots / "2024" / "a.tif")
     assert tile(api, image, 0, 1, 0).status_code == 200
 
@@ -332,7 +333,7 @@ def test_a_slide_whose_file_is_another_one_is_not_shown(api, study, roots, pyram
     path.unlink()
     path.write_bytes(content[:-1])
     answer = tile(api, image, 0, 0, 1)
-    assert answer.status_code == 503 and "has changed since it was added" in answer.json()["detail"]
+    assert_declined(answer, 503, says="has changed since it was added")
 
 
 def test_a_reader_that_is_killed_costs_one_tile(api, uploaded):
@@ -365,10 +366,10 @@ def test_a_slide_is_learned_from_by_its_fields_alone(api, study, uploaded):
         request = ExportRequest.of(layout)
         assert (uploaded in exported_images(study.project, request)) == shown
     pixels = api.get(reverse("image-pixels", args=[uploaded.pk]))
-    assert (pixels.status_code, pixels.json()["code"]) == (409, "is_slide")
+    assert_declined(pixels, 409, code="is_slide")
     asked = {"session": str(uuid.UUID(int=7)), "number": 1, "box": [1, 1, 9, 9]}
     smart = api.post(reverse("image-smart", args=[uploaded.pk]), asked, format="json")
-    assert (smart.status_code, smart.json()["code"]) == (409, "is_slide")
+    assert_declined(smart, 409, code="is_slide")
 
 
 def test_the_time_of_a_round_does_not_count_the_pixels_of_slides(study, uploaded):
@@ -461,7 +462,7 @@ def test_fields_that_cannot_be_are_declined_with_the_name_of_the_field(body, fie
 
 def test_a_picture_has_no_fields(api, study):
     answer = ask(api, ImageFactory(project=study.project), grid={})
-    assert answer.status_code == 422 and "is a picture" in answer.json()["detail"]
+    assert_declined(answer, 422, says="is a picture")
 
 
 def test_fields_of_a_slide_that_is_gone_are_declined_one_by_one(api, study, roots):

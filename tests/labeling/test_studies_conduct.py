@@ -2,9 +2,12 @@
 
 import uuid
 from datetime import date, timedelta
+from importlib import import_module
 
 import pandas as pd
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,8 +16,10 @@ from labeling.annotations.models import ActivityBatch, Layer
 from labeling.annotations.services import Loaded, load_layer
 from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.errors import Invalid, WrongState
+from labeling.images.private_copies import copy_privately
 from labeling.jobs.models import Job, JobItem
-from labeling.projects.models import Project, Role
+from labeling.projects.classes import change_class
+from labeling.projects.models import LabelClass, Project, Role
 from labeling.rounds.models import Publication
 from labeling.studies import freezing, masks, remaining, reporting, services
 from labeling.studies.analysis.fields import FIRST_SITTING, joined, read_fields
@@ -22,8 +27,9 @@ from labeling.studies.drafts import FieldChoice
 from labeling.studies.models import Item, Participant, Sitting, Study
 from labeling.studies.outside import import_labelme
 from labeling.studies.references import mark_of, reference_of, size_of
+from labeling.studies.sheets import OfSheet
 from labeling.studies.tables import tables_of
-from tests.factories import MembershipFactory, UserFactory
+from tests.factories import LabelClassFactory, MembershipFactory, UserFactory
 from tests.labeling.pages import page_text, signed_in
 from tests.labeling.studies import agreed, draft, frozen, ten_fields, work
 
@@ -395,3 +401,29 @@ def test_next_cell_finishes_one_cell_and_opens_the_other(project):
     answer = client.post(reverse("stop-item", args=[item.pk]), {"act": "next-cell"})
     assert answer.url == reverse("participation", args=[reader.pk])  # another arm: its instructions come first
     assert not reader.items.filter(state=Item.State.OPEN).exists()
+
+
+def test_a_class_that_is_renamed_or_merged_between_two_sittings_is_the_same_class(project):
+    cell, other, gone = [LabelClassFactory(project=project, name=name, position=20 + n) for n, name in enumerate("abc")]
+    source = project.images.first()
+    first = copy_privately(source, title="sheet", name="field 1.png").sheet.classes
+    change_class(label_class=cell, name="renamed", color=cell.color)
+    LabelClass.objects.filter(pk=gone.pk).update(merged_into=other, retired_at=timezone.now())
+    second = copy_privately(source, title="sheet", name="field 1.png")
+    class_on_sheet = OfSheet(project.pk, second)
+    names = {one.pk: one.name for one in second.sheet.classes.all()}
+    assert names[class_on_sheet(first.get(name="a"))] == "renamed"
+    assert names[class_on_sheet(first.get(name="c"))] == "b"
+    older = first.get(name="b")
+    older.copied_from = None  # as a sheet of an earlier version has it
+    assert names[class_on_sheet(older)] == "b" and class_on_sheet(None) is None
+
+
+def test_the_way_back_keeps_no_study_whose_sittings_nothing_tells_apart(project):
+    migration = import_module("labeling.migrations.0041_studies")
+    small(project)
+    one = frozen(ten_fields())
+    assert Item.objects.filter(part=Item.Part.VERIFY).exists()
+    with connection.schema_editor() as editor:
+        migration.delete_what_the_version_before_cannot_keep(apps, editor)
+    assert list(Study.objects.all()) == [one]

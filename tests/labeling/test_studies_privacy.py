@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import uuid
 import zipfile
 from datetime import date, timedelta
@@ -109,6 +110,19 @@ def test_an_owner_looks_on_purpose_and_it_stands_in_report_pdf_and_bundle_for_go
     assert stamp in " ".join(methods.paragraphs)
     with pytest.raises(WrongState):
         services.open_interim_results(study=study, by=study.created_by, reason="again")
+
+
+def test_nothing_that_stands_beside_pseudonyms_stands_beside_names(study):
+    reads(study, 1)
+    reader = reads(study, 2)
+    services.withdraw(participant=reader)
+    owner = signed_in(study.created_by)
+    page = page_text(owner.get(reverse("study", args=[study.pk])))
+    listed = page[page.index("Readers") : page.index("Readers get their pseudonyms")]
+    assert listed.count("takes part") == study.participants.count()
+    assert "withdrew" not in listed and not re.search(r"\d+ of \d+", listed)
+    progress = page_text(owner.get(reverse("study-report", args=[study.pk])))
+    assert reader.pseudonym in progress and reader.user.display_name not in progress
 
 
 # -- withdrawal

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from labeling.annotations.models import Annotation, Layer
 from labeling.studies import services
 from labeling.studies.models import Arm, Item, Sitting
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory
 from tests.labeling.operations import cell, effect, mask, operation
 from tests.labeling.studies import agreed, frozen, ten_fields
@@ -145,7 +146,7 @@ def test_no_work_outside_a_sitting_and_what_was_refused_is_taken_when_the_reader
     else:
         Sitting.objects.update(ended_at=datetime.now(UTC), end="lost")
     answer = send(client, item, work)
-    assert (answer.status_code, answer.json()["code"]) == (409, "no_sitting")
+    assert_declined(answer, 409, code="no_sitting")
     assert "kept in this browser" in answer.json()["detail"] and "results" not in answer.json()
     assert not layer_of(item).operations.exists()
     services.open_item(participant=item.participant, item_id=item.pk)
@@ -158,7 +159,7 @@ def test_the_last_activity_of_a_page_arrives_after_the_pause_and_later_ones_do_n
     Sitting.objects.update(begun_at=datetime.now(UTC) - timedelta(hours=1))
     Sitting.objects.update(ended_at=datetime.now(UTC) - timedelta(minutes=2))
     answer = client.post(reverse("activity"), activity(item), format="json")
-    assert (answer.status_code, answer.json()["code"]) == (409, "no_sitting")
+    assert_declined(answer, 409, code="no_sitting")
 
 
 # -- times
@@ -210,7 +211,7 @@ def test_a_browser_in_another_zone_or_with_a_clock_that_jumped_works(client, ite
 )
 def test_activity_of_a_sheet_is_bounded_by_the_sitting(client, item, changes, field):
     answer = client.post(reverse("activity"), activity(item, **changes), format="json")
-    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert_declined(answer, 422, field=field)
 
 
 @pytest.mark.parametrize("name", ["begun_ms", "committed_ms"])

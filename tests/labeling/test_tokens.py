@@ -19,6 +19,7 @@ from labeling.accounts.tokens import create_token, revoke_token
 from labeling.api import former_routes, routes
 from labeling.errors import Invalid, LabelingError
 from labeling.projects.models import Project, Role
+from tests.declined import assert_declined
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import signed_in
 from tests.labeling.test_access import MATRIX
@@ -134,7 +135,7 @@ def test_a_token_that_has_ended_says_why_and_lets_nobody_in(end):
     assert ask(token.secret).status_code == 200
     end(token)
     answer = ask(token.secret)
-    assert (answer.status_code, answer.json()["code"]) == (401, ENDS[end])
+    assert_declined(answer, 401, code=ENDS[end])
     assert answer["WWW-Authenticate"] == "Token"
 
 

@@ -25,6 +25,7 @@ from labeling.images.sentences import SENTENCES, sentence
 from labeling.images.services import add_image
 from labeling.jobs.models import Job
 from labeling.projects.services import change_project
+from tests.declined import assert_declined
 from tests.factories import ImageFactory, ProjectFactory, png
 from tests.inference.picture_files import grey, picture, saved, tiff
 from tests.labeling.pages import address, page_text, signed_in, toasts
@@ -144,7 +145,7 @@ def test_files_of_one_request_are_one_job_and_another_field_is_declined(study, a
     assert (job["state"], job["done"], job["total"], job["result"]) == ("done", 2, 2, None)
     both = {"image": SimpleUploadedFile("c.png", png(seed=903)), "second": SimpleUploadedFile("d.png", png(seed=904))}
     answer = api.post(reverse("image-list", args=[study.project.pk]), both, format="multipart")
-    assert (answer.status_code, answer.json()["field"]) == (422, "second")
+    assert_declined(answer, 422, field="second")
     assert study.project.images.count() == 3
     assert Job.objects.filter(kind=Job.Kind.READ).count() == 1
 
@@ -414,7 +415,7 @@ def test_a_project_may_keep_no_originals(study, api):
     _, gone = send(api, study.project, "b.tif", deep(3))
     assert (kept["has_original"], gone["has_original"]) == (True, False)
     answer = api.post(reverse("image-original", args=[gone["id"]]))
-    assert (answer.status_code, answer.json()["code"]) == (404, "no_original")
+    assert_declined(answer, 404, code="no_original")
     assert api.post(reverse("image-original", args=[kept["id"]])).status_code == 200
 
 

@@ -12,8 +12,7 @@ from labeling.exchange.importing.services import confirm, take_import
 from labeling.jobs.access import reach_job
 from labeling.jobs.contract import JobAnswer, JobInFull, job_answer, job_in_full
 from labeling.jobs.models import Job
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
+from labeling.projects.access import person, reach_project
 
 
 class ImportForm(Form):
@@ -30,7 +29,7 @@ class Imports(APIView):
     @once
     @contract(form=ImportForm, answer=JobAnswer, status=202)
     def post(self, request: Request, project: int, *, form: ImportForm) -> Reply:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         job = take_import(project=found, owner=person(request), file=form.file, aim=form.aim, format=form.format)
         return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
 

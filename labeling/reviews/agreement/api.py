@@ -5,12 +5,11 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from inference.agreement.readings import Matching
-from labeling.accounts.models import User
 from labeling.accounts.repeats import once
 from labeling.audit.downloads import download
 from labeling.contract import contract
 from labeling.jobs.contract import JobAnswer, job_answer
-from labeling.projects.access import person, reach, sees_everybody
+from labeling.projects.access import person, reach_project, sees_everybody
 from labeling.projects.models import Project
 from labeling.projects.services import NotAllowed
 from labeling.reviews.agreement.computing import Question, answer, compute
@@ -18,10 +17,10 @@ from labeling.reviews.agreement.contract import AgreementAnswer, AgreementBody, 
 from labeling.reviews.agreement.tables import as_csv
 
 
-def reach_agreement(user: User, project: int) -> Project:
+def reach_agreement(request: Request, project: int) -> Project:
     """A project whose readings the person may compare. Raises Http404, NotAllowed where people read apart for good."""
-    found = reach(Project.objects.visible_to(user), user, "see", project="", pk=project)
-    if not sees_everybody(found, user):
+    found = reach_project(request, "see", project)
+    if not sees_everybody(found, person(request)):
         raise NotAllowed("where people read apart, whoever leads sees how far they agree")
     return found
 
@@ -35,14 +34,14 @@ class Agreement(APIView):
 
     @contract(query=AgreementQuery, answer=AgreementAnswer)
     def get(self, request: Request, project: int, *, query: AgreementQuery) -> AgreementAnswer:
-        found = reach_agreement(person(request), project)
+        found = reach_agreement(request, project)
         return answer(project=found, question=question_of(query))
 
     @once
     @contract(body=AgreementBody, answer=JobAnswer, status=202)
     def post(self, request: Request, project: int, *, body: AgreementBody) -> JobAnswer:
         """Compute it. The job may have ended already: equal readings are computed once."""
-        found = reach_agreement(person(request), project)
+        found = reach_agreement(request, project)
         return job_answer(compute(project=found, by=person(request), question=question_of(body)))
 
 
@@ -51,7 +50,7 @@ class AgreementTable(APIView):
 
     @contract(query=AgreementQuery, files=("text/csv",))
     def get(self, request: Request, project: int, *, query: AgreementQuery) -> HttpResponseBase:
-        found = reach_agreement(person(request), project)
+        found = reach_agreement(request, project)
         known = answer(project=found, question=question_of(query))
         content = as_csv(known, query.sight)
         name = f"agreement-{found.pk}.csv"

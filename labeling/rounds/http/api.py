@@ -18,7 +18,7 @@ from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images.models import Image
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.contract import ProjectAnswer
 from labeling.projects.models import Project
 from labeling.rounds.configuration import differences
@@ -213,21 +213,21 @@ class Archive(APIView):
 
     @contract(answer=ProjectAnswer)
     def post(self, request: Request, project: int) -> ProjectAnswer:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "archive", project="", pk=project)
+        found = reach_project(request, "archive", project)
         return ProjectAnswer.model_validate(archive_project(project=found, by=person(request)))
 
 
 class Restore(APIView):
     @contract(answer=ProjectAnswer)
     def post(self, request: Request, project: int) -> ProjectAnswer:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "archive", project="", pk=project)
+        found = reach_project(request, "archive", project)
         return ProjectAnswer.model_validate(restore_project(project=found, by=person(request)))
 
 
 class RoundList(APIView):
     @contract(query=RoundListing, answer=Page[RoundAnswer])
     def get(self, request: Request, project: int, *, query: RoundListing) -> Page[RoundAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         filters = query.model_dump(include={"state", "preset"}, exclude_none=True)
         rounds = found.rounds.filter(**filters).select_related("snapshot").prefetch_related("stages__artifact")
         return page(rounds, request, query, ordering=query.ordering, answer=round_answer)
@@ -235,7 +235,7 @@ class RoundList(APIView):
     @once
     @contract(body=RoundStart, answer=StartedRound, status=202)
     def post(self, request: Request, project: int, *, body: RoundStart) -> StartedRound:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         made = start_round(
             project=found,
             by=person(request),
@@ -255,7 +255,7 @@ class BeforeRound(APIView):
 
     @contract(query=BeforeQuery, answer=BeforeAnswer)
     def get(self, request: Request, project: int, *, query: BeforeQuery) -> BeforeAnswer:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         time = estimate(found, query.preset, device=query.device)
         estimate_answer = EstimateAnswer(**asdict(time)) if time else None
         limits = limit_answers(limitations(found, method=query.method))
@@ -285,7 +285,7 @@ class Export(APIView):
 class ModelVersionList(APIView):
     @contract(query=VersionListing, answer=Page[VersionAnswer])
     def get(self, request: Request, project: int, *, query: VersionListing) -> Page[VersionAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         filters = query.model_dump(include={"kind", "origin"}, exclude_none=True)
         versions = found.model_versions.filter(**filters).select_related("artifact", "parent")
         return page(versions, request, query, ordering=query.ordering, answer=version_answer)
@@ -296,7 +296,7 @@ class WeightsImports(APIView):
 
     @contract(query=WeightsListing, answer=Page[ImportAnswer])
     def get(self, request: Request, project: int, *, query: WeightsListing) -> Page[ImportAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         filters = query.model_dump(include={"state"}, exclude_none=True)
         made = found.weights_imports.filter(**filters).select_related("imported_by").prefetch_related("versions")
         return page(made, request, query, ordering=query.ordering, answer=import_answer)
@@ -304,7 +304,7 @@ class WeightsImports(APIView):
     @once
     @contract(form=WeightsForm, answer=ImportAnswer, status=202)
     def post(self, request: Request, project: int, *, form: WeightsForm) -> ImportAnswer:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         made = import_weights(
             project=found, by=person(request), files=form.files, data_licence=form.data_licence, note=form.note
         )
@@ -321,7 +321,7 @@ class Promote(APIView):
 class RollBack(APIView):
     @contract(answer=PromotionAnswer, status=201)
     def post(self, request: Request, project: int) -> PromotionAnswer:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         return promotion_answer(roll_back(project=found, by=person(request)))
 
 
@@ -330,7 +330,7 @@ class Compare(APIView):
 
     @contract(query=CompareQuery, answer=CompareAnswer)
     def get(self, request: Request, project: int, *, query: CompareQuery) -> CompareAnswer:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         asked = list(dict.fromkeys(query.round))
         rounds = found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot").in_bulk(asked)
         if len(asked) < 2 or len(rounds) < len(asked):
@@ -404,14 +404,14 @@ class ReferenceSets(APIView):
 
     @contract(query=SetListing, answer=Page[SetAnswer])
     def get(self, request: Request, project: int, *, query: SetListing) -> Page[SetAnswer]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         sets = found.reference_sets.select_related("locked_by")
         return page(sets, request, query, ordering=query.ordering, answer=set_answer)
 
     @once
     @contract(body=LockBody, answer=SetAnswer, status=201)
     def post(self, request: Request, project: int, *, body: LockBody) -> SetAnswer:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         return set_answer(lock(project=found, by=person(request), **dict(body)))
 
 
@@ -420,7 +420,7 @@ class ReferenceMasks(APIView):
 
     @contract(query=MaskListing, answer=Page[ReferencedImage])
     def get(self, request: Request, project: int, *, query: MaskListing) -> Page[ReferencedImage]:
-        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        found = reach_project(request, "see", project)
         locked = locked_images(found)
         images = found.images.exclude(reference="")
 
@@ -432,7 +432,7 @@ class ReferenceMasks(APIView):
     @contract(form=MasksForm, answer=StoredMasks, status=201)
     def post(self, request: Request, project: int, *, form: MasksForm) -> StoredMasks:
         """201 with what was stored and what was not; when nothing was, the first reason as the error."""
-        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        found = reach_project(request, "manage", project)
         added, declined = add_references(project=found, files=form.masks, replace=form.replace)
         if not added:
             raise declined[0]

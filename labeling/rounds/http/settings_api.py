@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from labeling.annotations.attributes import as_text, declare_attributes
 from labeling.contract import Answer, Body, JsonObject, OneOf, Query, QueryWhole, Reply, ShortText, Text, contract
 from labeling.editions import require_match, tagged
-from labeling.projects.access import person, reach
+from labeling.projects.access import person, reach, reach_project
 from labeling.projects.contract import AttributeAnswer
 from labeling.projects.models import Project
 from labeling.rounds.models import Round, RoundPolicy, Stage, StageLine
@@ -96,12 +96,8 @@ class AttributesAnswer(Answer):
     attributes: list[AttributeAnswer]
 
 
-def _project(request: Request, act: str, project: int) -> Project:
-    return reach(Project.objects.visible_to(person(request)), person(request), act, project="", pk=project)
-
-
 def _locked(request: Request, project: int) -> Project:
-    return Project.objects.for_change(_project(request, "manage", project).pk)
+    return Project.objects.for_change(reach_project(request, "manage", project).pk)
 
 
 class RoundEvents(APIView):
@@ -135,7 +131,7 @@ def policy_answer(policy: RoundPolicy) -> PolicyAnswer:
 class Policy(APIView):
     @contract(answer=PolicyAnswer)
     def get(self, request: Request, project: int) -> Reply:
-        return tagged(policy_answer(policy_of(_project(request, "see", project))))
+        return tagged(policy_answer(policy_of(reach_project(request, "see", project))))
 
     @contract(body=PolicyBody, answer=PolicyAnswer)
     @transaction.atomic
@@ -158,7 +154,9 @@ class Notices(APIView):
 
     @contract(answer=NoticesAnswer)
     def get(self, request: Request, project: int) -> Reply:
-        return tagged(notices_answer(policy_of(_project(request, "oversee", project)), manages=_may_write(request)))
+        return tagged(
+            notices_answer(policy_of(reach_project(request, "oversee", project)), manages=_may_write(request))
+        )
 
     @contract(body=NoticesBody, answer=NoticesAnswer)
     @transaction.atomic
@@ -179,7 +177,7 @@ class NoticesSecret(APIView):
 
     @contract(answer=NoticesAnswer)
     def post(self, request: Request, project: int) -> NoticesAnswer:
-        return notices_answer(renew_secret(project=_project(request, "manage", project)))
+        return notices_answer(renew_secret(project=reach_project(request, "manage", project)))
 
 
 class NoticesTest(APIView):
@@ -187,7 +185,7 @@ class NoticesTest(APIView):
 
     @contract(answer=TestedAnswer, status=202)
     def post(self, request: Request, project: int) -> TestedAnswer:
-        found = _project(request, "manage", project)
+        found = reach_project(request, "manage", project)
         return TestedAnswer(sent=len(send_test(project=found, by=person(request))))
 
 
@@ -202,7 +200,7 @@ class Attributes(APIView):
 
     @contract(answer=AttributesAnswer)
     def get(self, request: Request, project: int) -> Reply:
-        return tagged(attributes_answer(_project(request, "see", project)))
+        return tagged(attributes_answer(reach_project(request, "see", project)))
 
     @contract(body=AttributesBody, answer=AttributesAnswer)
     @transaction.atomic

@@ -13,8 +13,7 @@ from labeling.jobs.access import reach_job
 from labeling.jobs.contract import JobAnswer, JobInFull, job_answer, job_in_full
 from labeling.jobs.models import Job
 from labeling.numbers import LARGEST
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
+from labeling.projects.access import person, reach_project
 from labeling.rounds.http.contract import DeviceName, EstimateAnswer
 from labeling.rounds.proposing import description  # noqa: F401 (registers how a job describes itself)
 from labeling.rounds.proposing.choices import Models, choices, scale_warning, scale_words
@@ -87,7 +86,7 @@ class Proposals(APIView):
     @once
     @contract(body=ProposalBody, answer=JobAnswer, status=202)
     def post(self, request: Request, project: int, *, body: ProposalBody) -> Reply:
-        found = _project(request, "manage", project)
+        found = reach_project(request, "manage", project)
         job = propose(project=found, by=person(request), wanted=Wanted(**body.model_dump()))
         return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
 
@@ -97,7 +96,7 @@ class BeforeProposals(APIView):
 
     @contract(query=BeforeProposalQuery, answer=BeforeProposalAnswer)
     def get(self, request: Request, project: int, *, query: BeforeProposalQuery) -> BeforeProposalAnswer:
-        found = _project(request, "see", project)
+        found = reach_project(request, "see", project)
         try:
             images = images_of(found, Wanted(images=query.image or None))
         except NothingToProposeOn:
@@ -120,11 +119,6 @@ class Withdraw(APIView):
     def post(self, request: Request, job: int) -> JobInFull:
         found = reach_job(person(request), job, Job.CHANGED_BY)
         return job_in_full(withdraw(job=found, by=person(request)))
-
-
-def _project(request: Request, act: str, project: int) -> Project:
-    user = person(request)
-    return reach(Project.objects.visible_to(user), user, act, project="", pk=project)
 
 
 def _models_answer(models: Models, scales: list[float | None]) -> ModelsAnswer:

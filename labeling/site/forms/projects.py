@@ -59,6 +59,40 @@ class WordsForm(SettingsForm):
         return [name.strip() for name in str(self.cleaned_data["model_channels"]).split(",") if name.strip()]
 
 
+class TermsForm(forms.Form):
+    """Under which terms the project holds tissue (projects/terms.py)."""
+
+    approval = forms.CharField(
+        required=False,
+        max_length=200,
+        label=_("Approval number"),
+        help_text=_("of the ethics committee or board that allows this"),
+    )
+    data_use = forms.CharField(
+        required=False,
+        max_length=10_000,
+        label=_("Data-use terms"),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("what the data may be used for, and by whom"),
+    )
+    retention_until = forms.DateField(
+        required=False,
+        label=_("Kept until"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": _("This is no day; it should read like 2031-12-31.")},
+        help_text=_("owners and managers are reminded 30 days before; nothing is deleted by itself"),
+    )
+    permitted_centres = forms.CharField(
+        required=False,
+        label=_("Permitted centres"),
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("one a line, as images state them; empty: all. An upload of another centre is declined"),
+    )
+
+    def clean_permitted_centres(self) -> list[str]:
+        return str(self.cleaned_data["permitted_centres"]).splitlines()
+
+
 class AttributesForm(forms.Form):
     """What is said of a cell besides its class (annotations/attributes.py)."""
 
