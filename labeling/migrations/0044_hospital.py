@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0041_studies"),
+        ("labeling", "0043_space"),
     ]
 
     operations = [
