@@ -32,6 +32,7 @@ from inference.devices import mixed
 from inference.nets import adopt, to_batch
 from inference.tiles import tiles
 from inference.training.augment import jitter_colour
+from inference.training.kept import restored
 from inference.training.loop import Schedule, fingerprint, fit
 from inference.types import RGB, Boxes, Classes, Detections, InferenceError, Report, Sample, Stop
 from inference.weights import catalogue, files, sha256
@@ -384,14 +385,10 @@ class FasterRcnn:
     def detector(self, net: RcnnNet, settings: RcnnSettings, device: torch.device) -> RcnnDetector:
         return RcnnDetector(net, settings, device=device)
 
-    def settings_from(self, kept: dict[str, Any]) -> RcnnSettings:
-        """As a weight file describes them."""
-        return RcnnSettings(**kept | {"schedule": Schedule(**kept["schedule"]), "zoom": tuple(kept["zoom"])})
-
     def load(self, weights: Path) -> RcnnDetector:
         """Raises BadWeights."""
         state, about = files.load(weights, self.model)
-        settings = self.settings_from(dict(about["settings"]))
+        settings = restored(type(self.settings), about["settings"])
         net = self.net(int(about["classes"]), settings)
         files.fill(net, state, weights)
         return self.detector(net, settings, choose_device(self.device))

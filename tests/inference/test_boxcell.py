@@ -189,13 +189,20 @@ def test_specks_vanish_and_cells_stay():
     assert kept.sum() == 20 and kept[20, 20]
 
 
-def test_the_commands_from_boxes_to_instances(folder, tmp_path, capsys, monkeypatch):
-    model, out = tmp_path / "model", tmp_path / "out"
+def test_the_command_trains(folder, tmp_path, shorten):
+    shorten(steps=2, epoch=1)
+    model = tmp_path / "model"
     arguments = ["--preset", "tiny", "--prompter", "grabcut", "--device", "cpu"]
     assert train.main([str(folder), "-o", str(model), *arguments]) == 0
+    made = boxcell.load(model, device="cpu")
+    assert (made.settings.prompter, made.settings.preset) == ("grabcut", "tiny")
+
+
+def test_the_command_from_images_to_instances(trained, folder, tmp_path, capsys):
+    out = tmp_path / "out"
     (tmp_path / "bad.png").write_text("not an image")
     images = [str(folder / "images"), str(tmp_path / "bad.png")]
-    assert predict.main([str(model), *images, "-o", str(out), "--parts", "--device", "cpu"]) == 1
+    assert predict.main([str(trained[0]), *images, "-o", str(out), "--parts", "--device", "cpu"]) == 1
     assert "bad.png" in capsys.readouterr().err
     for kind in ("labels", "detector", "segmenter", "fused"):
         assert {path.stem for path in (out / kind).glob("*.png")} == {"0", "1", "2"}

@@ -11,33 +11,44 @@ from inference.metrics import box_iou
 CELLS = 300  # of an image: more than the 100 detections that COCO counts
 
 
+def sizes(boxes):
+    return boxes[:, 2:] - boxes[:, :2]
+
+
 def areas(boxes):
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return sizes(boxes).prod(axis=1)
+
+
+def places(boxes):
+    """As COCO has them: x, y, width, height."""
+    return np.hstack([boxes[:, :2], sizes(boxes)]).tolist()
 
 
 def crowded(rng):
     """Reference boxes, found boxes and their scores, with ties, of one image of many small cells."""
     corner = rng.uniform(0, 600, (CELLS, 2))
-    boxes = np.hstack([corner, corner + rng.uniform(8, 45, (CELLS, 2))])
-    found = boxes[rng.random(CELLS) < 0.85] + rng.normal(0, 1.5, (1, 4))
-    found = np.vstack([found + rng.normal(0, 1, found.shape), boxes[:40] + 15])
+    size = rng.uniform(8, 45, (CELLS, 2))
+    boxes = np.hstack([corner, corner + size])
+    found = boxes[rng.random(CELLS) < 0.85]
+    found = found + rng.normal(0, 1.5, (1, 4))
+    found = found + rng.normal(0, 1, found.shape)
+    found = np.vstack([found, boxes[:40] + 15])
     found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 1)
-    return boxes, found, rng.random(len(found)).round(2).astype(np.float32)
+    scores = rng.random(len(found)).round(2)
+    return boxes, found, scores.astype(np.float32)
 
 
 def coco_of(images):
     """What pycocotools says of the same boxes: AP of thresholds and ranges of area (10, 4)."""
     annotations, results = [], []
     for number, (boxes, found, scores) in enumerate(images):
-        for box, area in zip(boxes.tolist(), areas(boxes).tolist()):
-            place = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
-            annotations.append(
-                {"id": len(annotations) + 1, "image_id": number, "category_id": 1, "iscrowd": 0, "bbox": place}
-                | {"area": area}
-            )
-        for box, score in zip(found.tolist(), scores.tolist()):
-            place = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
-            results.append({"image_id": number, "category_id": 1, "bbox": place, "score": score})
+        for place, area in zip(places(boxes), areas(boxes).tolist()):
+            cell = {"image_id": number, "category_id": 1, "bbox": place}
+            cell |= {"id": len(annotations) + 1, "iscrowd": 0, "area": area}
+            annotations.append(cell)
+        for place, score in zip(places(found), scores.tolist()):
+            cell = {"image_id": number, "category_id": 1, "bbox": place}
+            results.append(cell | {"score": score})
     coco = COCO()
     coco.dataset = {
         "images": [{"id": number} for number in range(len(images))],
@@ -78,8 +89,12 @@ def test_the_cap_of_coco_would_miss_most_of_a_dense_image():
 
 def test_by_hand():
     """Two reference cells of 100 px, one of 400; found: the first and, with a better score, nothing."""
-    iou = np.array([[0.0, 0.0, 0.0], [0.9, 0.0, 0.0]])
-    image = Seen(iou, np.array([0.9, 0.8], np.float32), np.array([400.0, 100.0]), np.array([100.0, 100.0, 400.0]))
+    image = Seen(
+        iou=np.array([[0.0, 0.0, 0.0], [0.9, 0.0, 0.0]]),
+        scores=np.array([0.9, 0.8], np.float32),
+        found_areas=np.array([400.0, 100.0]),
+        reference_areas=np.array([100.0, 100.0, 400.0]),
+    )
     found = dense_precision([image], thresholds=(0.5,))
     assert found["ap"] == pytest.approx(0.5 * 34 / 101)  # recall 1/3 at precision 1/2
     # Among small cells the detection of 400 px that found nothing does not count: precision 1 at recall 1/2.

@@ -219,25 +219,27 @@ def test_by_the_commands_with_moved_points(painted_folder, own_net, tmp_path, ca
 
 def test_a_stopped_training_goes_on_to_the_same_weights(own_net, tmp_path):
     settings = insta_sam.settings_of("tiny", device="cpu")
+    settings = replace(settings, schedule=replace(settings.schedule, steps=2, epoch=1))
     samples = [only_points(painted_field(i)) for i in range(2)]
-    steps = []
+    seen = []
 
-    def run(output, stop):
+    def run(output, report, stop):
         return frame.train(
             "insta-sam",
             samples,
             [],
             settings,
             output=output,
-            report=lambda p: None,
+            report=report,
             stop=stop,
         )
 
-    run(tmp_path / "whole", lambda: False)
+    run(tmp_path / "whole", lambda p: None, lambda: False)
     with pytest.raises(Cancelled):
-        run(tmp_path / "parts", lambda: steps.append(1) or len(steps) > 4)
+        run(tmp_path / "parts", seen.append, lambda: len(seen) == 1)
     assert not (tmp_path / "parts/insta-sam.json").exists()
-    run(tmp_path / "parts", lambda: False)
+    run(tmp_path / "parts", seen.append, lambda: False)
+    assert [progress.done for progress in seen] == [1, 2]
     whole, parts = (
         (tmp_path / name / insta_sam.WEIGHTS).read_bytes()
         for name in (

@@ -20,7 +20,8 @@ def unary(polygons: Tensor, boxes: Tensor) -> Tensor:
     polygons  (n, k, 2) and boxes (n, 4) in one frame
     ->        (n,)
     """
-    loss: Tensor = complete_box_iou_loss(boxes_of_polygons(polygons), boxes, reduction="none")
+    around = boxes_of_polygons(polygons)
+    loss: Tensor = complete_box_iou_loss(around, boxes, reduction="none")
     return loss
 
 
@@ -32,10 +33,13 @@ def neighbours(maps: Tensor, window: int) -> Tensor:
     if window < 3 or window % 2 == 0:
         raise ValueError(f"a window around a pixel has 3, 5, 7 ... pixels on a side, not {window}")
     n, channels, height, width = maps.shape
+    places = window * window
     patches = F.unfold(maps, window, padding=window // 2)
-    patches = patches.reshape(n, channels, window * window, height, width)
-    middle = window * window // 2
-    return torch.cat([patches[:, :, :middle], patches[:, :, middle + 1 :]], dim=2)
+    patches = patches.reshape(n, channels, places, height, width)
+    middle = places // 2
+    before = patches[:, :, :middle]
+    after = patches[:, :, middle + 1 :]
+    return torch.cat([before, after], dim=2)
 
 
 def affinity(colours: Tensor, window: int, sigma: float) -> Tensor:
@@ -46,9 +50,12 @@ def affinity(colours: Tensor, window: int, sigma: float) -> Tensor:
     ->       (n, window * window - 1, h, w)
     """
     around = neighbours(colours, window)
-    squared = (around - colours[:, :, None]).square().sum(dim=1)
-    inside = neighbours(torch.ones_like(colours[:, :1]), window)[:, 0]
-    return torch.exp(-squared / sigma**2) * inside
+    own = colours.unsqueeze(2)
+    squared = (around - own).square().sum(dim=1)
+    everywhere = torch.ones_like(colours[:, :1])
+    inside = neighbours(everywhere, window).squeeze(1)
+    alike = torch.exp(-squared / sigma**2)
+    return alike * inside
 
 
 def local_pairwise(masks: Tensor, weights: Tensor, window: int) -> Tensor:
@@ -58,9 +65,11 @@ def local_pairwise(masks: Tensor, weights: Tensor, window: int) -> Tensor:
     weights  (n, window * window - 1, h, w) of `affinity`
     ->       (n,)
     """
-    around = neighbours(masks[:, None], window)[:, 0]
-    steps = (around - masks[:, None]).abs() * weights
-    return steps.sum((1, 2, 3)) / (weights.sum((1, 2, 3)) + EPSILON)
+    own = masks.unsqueeze(1)
+    around = neighbours(own, window).squeeze(1)
+    steps = (around - own).abs() * weights
+    total = weights.flatten(1).sum(1)
+    return steps.flatten(1).sum(1) / (total + EPSILON)
 
 
 def global_pairwise(masks: Tensor, colours: Tensor) -> Tensor:
@@ -69,14 +78,20 @@ def global_pairwise(masks: Tensor, colours: Tensor) -> Tensor:
 
     masks (n, h, w) in 0..1; colours (n, 3, h, w) in 0..1; -> (n,)
     """
-    inside = masks[:, None]
-    outside = 1 - inside
-    loss = torch.zeros_like(inside[:, 0])
-    for share in (inside, outside):
-        total = share.sum((2, 3), keepdim=True) + EPSILON
-        mean = (colours * share).sum((2, 3), keepdim=True) / total
-        loss = loss + (colours - mean).square().sum(1) * share[:, 0]
+    inside = masks.unsqueeze(1)
+    loss = _spread(inside, colours)
+    loss = loss + _spread(1 - inside, colours)
     return loss.mean((1, 2))
+
+
+def _spread(share: Tensor, colours: Tensor) -> Tensor:
+    """(n, h, w): the squared distance of each colour from the mean of a part, weighted by its share (n, 1, h, w)."""
+    total = share.sum((2, 3), keepdim=True)
+    weighted = colours * share
+    mean = weighted.sum((2, 3), keepdim=True) / (total + EPSILON)
+    squared = (colours - mean).square()
+    apart = squared.sum(1)
+    return apart * share.squeeze(1)
 
 
 def clip_to_boxes(images: Tensor, boxes: list[Tensor], side: int) -> Tensor:

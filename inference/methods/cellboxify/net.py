@@ -43,7 +43,9 @@ class PolygonSettings(RcnnSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.vertices < 3 or self.clipped < 3 or self.polygons < 1 or self.sigma <= 0 or self.softness <= 0:
+        fewest = min(self.vertices, self.clipped)
+        least = min(self.sigma, self.softness)
+        if fewest < 3 or least <= 0 or self.polygons < 1:
             raise ValueError(f"impossible settings: {self}")
 
 
@@ -61,7 +63,8 @@ class PolygonHeads(Heads):
         self.positives = []
         for own, match, label, target in zip(regions, matched, labels, targets):
             positive = label > 0
-            self.positives.append((own[positive], target["boxes"][match[positive]]))
+            cells = target["boxes"][match[positive]]
+            self.positives.append((own[positive], cells))
         return chosen
 
 
@@ -71,14 +74,23 @@ class PolygonHead(nn.Module):
     It moves the vertices of the ellipse that is inscribed in the region; before training, not at all.
     """
 
-    def __init__(self, channels: int, convolutions: tuple[int, ...], hidden: int, vertices: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        convolutions: tuple[int, ...],
+        hidden: int,
+        vertices: int,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for width in convolutions:
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+            layers.append(nn.Conv2d(channels, width, 3, padding=1))
+            layers.append(nn.ReLU(inplace=True))
             channels = width
-        self.convolutions = nn.Sequential(*layers, nn.MaxPool2d(2))
-        self.hidden = nn.Linear(channels * (POOLED // 2) ** 2, hidden)
+        layers.append(nn.MaxPool2d(2))
+        self.convolutions = nn.Sequential(*layers)
+        places = (POOLED // 2) ** 2
+        self.hidden = nn.Linear(channels * places, hidden)
         self.moves = nn.Linear(hidden, 2 * vertices)
         nn.init.normal_(self.moves.weight, std=1e-3)
         nn.init.zeros_(self.moves.bias)
@@ -86,9 +98,10 @@ class PolygonHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         x = self.convolutions(features).flatten(1)
-        moves = self.moves(torch.relu(self.hidden(x)))
+        x = torch.relu(self.hidden(x))
         start: Tensor = self.start
-        return start + moves.reshape(-1, *start.shape)
+        moves = self.moves(x).reshape(-1, *start.shape)
+        return start + moves
 
 
 class CellBoxifyNet(RcnnNet):
@@ -98,8 +111,14 @@ class CellBoxifyNet(RcnnNet):
     roi_heads: PolygonHeads
 
     def __init__(self, classes: int, settings: PolygonSettings) -> None:
-        proposals = (settings.proposals, max(1000, settings.proposals))
-        super().__init__(classes, settings, heads=PolygonHeads, ratios=settings.ratios, proposals=proposals)
+        in_use = max(1000, settings.proposals)
+        super().__init__(
+            classes,
+            settings,
+            heads=PolygonHeads,
+            ratios=settings.ratios,
+            proposals=(settings.proposals, in_use),
+        )
         kind = BACKBONES[settings.backbone]
         self.settings = settings
         self.polygon_pool = MultiScaleRoIAlign(["0", "1", "2", "3"], output_size=POOLED, sampling_ratio=2)
@@ -112,8 +131,9 @@ class CellBoxifyNet(RcnnNet):
         if not sum(len(one) for one in cells):
             return {"polygon": x.new_zeros(())}
         size = (int(x.shape[2]), int(x.shape[3]))
-        polygons = self.polygon_head(self.polygon_pool(features, regions, [size] * len(x)))
-        return {"polygon": self.polygon_loss(placed(polygons, torch.cat(regions)), x, cells)}
+        pooled = self.polygon_pool(features, regions, [size] * len(x))
+        polygons = placed(self.polygon_head(pooled), torch.cat(regions))
+        return {"polygon": self.polygon_loss(polygons, x, cells)}
 
     def polygon_loss(self, polygons: Tensor, x: Tensor, cells: list[Tensor]) -> Tensor:
         """L_polygon, the mean over cells. polygons (n, k, 2) and cells, n boxes in all, in pixels of x (B, 3, H, W)"""
@@ -128,8 +148,13 @@ class CellBoxifyNet(RcnnNet):
         return loss.mean()
 
     def further_found(
-        self, found: list[dict[str, Tensor]], features: dict[str, Tensor], sizes: list[tuple[int, int]]
+        self,
+        found: list[dict[str, Tensor]],
+        features: dict[str, Tensor],
+        sizes: list[tuple[int, int]],
     ) -> list[dict[str, Tensor]]:
-        pooled = self.polygon_pool(features, [one["boxes"] for one in found], sizes)
-        polygons = self.polygon_head(pooled).split([len(one["boxes"]) for one in found])
+        boxes = [one["boxes"] for one in found]
+        pooled = self.polygon_pool(features, boxes, sizes)
+        counts = [len(one) for one in boxes]
+        polygons = self.polygon_head(pooled).split(counts)
         return [one | {"polygons": own} for one, own in zip(found, polygons)]

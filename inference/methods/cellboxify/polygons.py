@@ -15,26 +15,36 @@ TINY = 1e-9  # keeps the root of a distance of 0 differentiable
 
 def ellipse(vertices: int) -> Tensor:
     """(vertices, 2): x, y of points on the ellipse inscribed in the unit square, from its rightmost point on."""
-    angle = torch.arange(vertices) * (2 * math.pi / vertices)
-    return 0.5 + 0.5 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    step = 2 * math.pi / vertices
+    angle = step * torch.arange(vertices)
+    circle = torch.stack([angle.cos(), angle.sin()], dim=1)
+    return 0.5 + 0.5 * circle
 
 
 def boxes_of_polygons(polygons: Tensor) -> Tensor:
     """(n, k, 2) -> (n, 4): the least x and y, the greatest x and y of the vertices."""
-    return torch.cat([polygons.amin(dim=1), polygons.amax(dim=1)], dim=1)
+    low = polygons.amin(dim=1)
+    high = polygons.amax(dim=1)
+    return torch.cat([low, high], dim=1)
 
 
 def placed(polygons: Tensor, boxes: Tensor) -> Tensor:
     """(n, k, 2) vertices in units of their boxes (0 is the box's left or upper side, 1 the other one) -> in the frame
     in which boxes (n, 4) are given."""
-    corner, size = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2]
+    corner, size = _corner_and_size(boxes)
     return corner + polygons * size
 
 
 def relative(polygons: Tensor, boxes: Tensor) -> Tensor:
     """The inverse of `placed`."""
-    corner, size = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2]
+    corner, size = _corner_and_size(boxes)
     return (polygons - corner) / size
+
+
+def _corner_and_size(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """(n, 1, 2) each."""
+    low, high = boxes.unsqueeze(1).chunk(2, dim=2)
+    return low, high - low
 
 
 def soft_masks(polygons: Tensor, side: int, softness: float) -> Tensor:
@@ -44,14 +54,17 @@ def soft_masks(polygons: Tensor, side: int, softness: float) -> Tensor:
     softness  pixels of the grid over which the mask rises from .5 to sigmoid(1) = .73
     ->        (n, side, side) in 0..1
     """
-    grid = (torch.arange(side, device=polygons.device, dtype=polygons.dtype) + 0.5) / side
+    numbers = torch.arange(side).to(polygons)
+    grid = (numbers + 0.5) / side
     y, x = torch.meshgrid(grid, grid, indexing="ij")
-    pixels = torch.stack([x, y], dim=-1).reshape(1, -1, 1, 2)  # (1, side * side, 1, 2)
-    start = polygons[:, None]  # (n, 1, k, 2)
-    end = polygons.roll(-1, dims=1)[:, None]
-    distance = _distance(pixels, start, end) * side
-    sign = torch.where(_inside(pixels, start, end), 1.0, -1.0)
-    mask = torch.sigmoid(sign * distance / softness)
+    pixels = torch.stack([x, y], dim=-1)
+    pixels = pixels.reshape(1, -1, 1, 2)  # (1, side * side, 1, 2)
+    start = polygons.unsqueeze(1)  # (n, 1, k, 2)
+    end = start.roll(-1, dims=2)
+    distance = _distance(pixels, start, end)
+    inside = _inside(pixels, start, end)
+    signed = torch.where(inside, distance, -distance)
+    mask = torch.sigmoid(signed * side / softness)
     return mask.reshape(-1, side, side)
 
 
@@ -59,10 +72,13 @@ def _distance(pixels: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """(n, p): from each pixel to the nearest side."""
     along = end - start
     way = pixels - start
-    share = (way * along).sum(-1) / (along.square().sum(-1) + TINY)
-    foot = share.clamp(0, 1)[..., None] * along
+    length = along.square().sum(-1, keepdim=True)
+    projected = (way * along).sum(-1, keepdim=True)
+    share = projected / (length + TINY)
+    foot = share.clamp(0, 1) * along
     squared = (way - foot).square().sum(-1)
-    return (squared.amin(-1) + TINY).sqrt()
+    nearest = squared.amin(-1)
+    return (nearest + TINY).sqrt()
 
 
 @torch.no_grad()
@@ -71,9 +87,12 @@ def _inside(pixels: Tensor, start: Tensor, end: Tensor) -> Tensor:
     x, y = pixels.unbind(-1)
     x0, y0 = start.unbind(-1)
     x1, y1 = end.unbind(-1)
-    spans = (y0 > y) != (y1 > y)
-    height = torch.where(spans, y1 - y0, torch.ones_like(y1))
-    crossing = x0 + (y - y0) / height * (x1 - x0)
+    starts_below = y0 > y
+    ends_below = y1 > y
+    spans = starts_below != ends_below
+    height = torch.where(spans, y1 - y0, 1.0)
+    share = (y - y0) / height
+    crossing = x0 + share * (x1 - x0)
     crossed = spans & (x < crossing)
     odd: Tensor = crossed.sum(-1) % 2 == 1
     return odd

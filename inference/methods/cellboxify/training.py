@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -118,7 +117,3 @@ class PolygonTrainer(FasterRcnn):
 
     def detector(self, net: RcnnNet, settings: RcnnSettings, device: torch.device) -> PolygonDetector:
         return PolygonDetector(net, settings, device=device, name=MODEL)
-
-    def settings_from(self, kept: dict[str, Any]) -> PolygonSettings:
-        lists = {name: tuple(kept[name]) for name in ("zoom", "ratios")}
-        return PolygonSettings(**kept | lists | {"schedule": Schedule(**kept["schedule"])})

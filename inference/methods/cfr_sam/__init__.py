@@ -29,6 +29,7 @@ from inference.methods.frame import Instances, read_bundle, write_bundle
 from inference.nets import to_batch
 from inference.prompters.paint import paint
 from inference.tiles import tiles
+from inference.training.kept import restored
 from inference.training.loop import Schedule, fingerprint
 from inference.types import RGB, BoxMask, Classes, InferenceError, Prompted, Report, Sample, Scores, Stop
 from inference.weights import files, sha256
@@ -224,15 +225,7 @@ def load(bundle: Path, *, device: str = "auto") -> CfrSam:
     folder = folder_of(bundle)
     about: Any = read_bundle(folder, NAME, METHOD)  # untyped: its faults are caught here
     try:
-        kept = dict(about["settings"])
-        settings = CfrSettings(
-            **kept
-            | {
-                "points": PointSettings(**restored(kept["points"])),
-                "masks": MaskSettings(**restored(kept["masks"])),
-                "device": device,
-            }
-        )
+        settings = restored(CfrSettings, about["settings"], device=device)
         path = folder / Path(about["weights"]).name
         classes = int(about["classes"])
     except (ValueError, KeyError, TypeError) as error:
@@ -245,9 +238,3 @@ def load(bundle: Path, *, device: str = "auto") -> CfrSam:
     second = CfrNet(rebuilt(part_of(of_masks, "sam."), path), settings.masks, frozen=True)
     files.fill(second, of_masks, path)
     return CfrSam(first.to(where).eval(), second.to(where).eval(), settings, where, sha256(path))
-
-
-def restored(kept: dict[str, Any]) -> dict[str, Any]:
-    """Settings as JSON keeps them -> as they were: tuples, and the schedule."""
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
-    return plain | {"schedule": Schedule(**kept["schedule"])}

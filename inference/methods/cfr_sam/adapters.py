@@ -20,18 +20,29 @@ class AdaptiveConvolution(nn.Module):
     def __init__(self, rank: int, kernels: Sequence[int]) -> None:
         super().__init__()
         self.kernels = tuple(kernels)
-        self.makers = nn.ModuleList(
-            nn.Conv2d(rank, rank * size * size, size, padding=size // 2, groups=rank) for size in self.kernels
-        )
+        self.makers = nn.ModuleList(kernel_maker(rank, size) for size in self.kernels)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, rank, height, width = x.shape
         total = torch.zeros_like(x)
         for size, maker in zip(self.kernels, self.makers):
-            kernel = maker(x).reshape(batch, rank, size * size, height, width)
-            patches = F.unfold(x, size, padding=size // 2).reshape(batch, rank, size * size, height, width)
-            total = total + (kernel * patches).sum(2)
+            shape = (batch, rank, size * size, height, width)
+            kernel = maker(x).reshape(shape)
+            patches = F.unfold(x, size, padding=size // 2)
+            product = kernel * patches.reshape(shape)
+            total = total + product.sum(2)
         return x + total / len(self.kernels)
+
+
+def kernel_maker(rank: int, size: int) -> nn.Conv2d:
+    """A depth-wise convolution that makes size * size weights for each channel and place."""
+    return nn.Conv2d(
+        rank,
+        rank * size * size,
+        size,
+        padding=size // 2,
+        groups=rank,
+    )
 
 
 class LocalAdapter(nn.Module):
@@ -48,10 +59,11 @@ class LocalAdapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        low = self.down(x + self.norm(x)).permute(0, 3, 1, 2)  # (B, r, h, w)
-        local = self.local(low)
+        low = self.down(x + self.norm(x))
+        local = self.local(low.permute(0, 3, 1, 2))  # (B, r, h, w)
         local = local + self.mix(local)
-        return x + self.up(F.gelu(local).permute(0, 2, 3, 1))
+        local = F.gelu(local).permute(0, 2, 3, 1)
+        return x + self.up(local)
 
 
 class HierarchicalFusion(nn.Module):
@@ -65,19 +77,28 @@ class HierarchicalFusion(nn.Module):
     def __init__(self, width: int, levels: int, reduction: int = 16) -> None:
         super().__init__()
         narrow = max(8, width // reduction)
-        self.gates = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, narrow), nn.ReLU(), nn.Linear(narrow, width)) for _ in range(levels)
-        )
+        self.gates = nn.ModuleList(gate_of(width, narrow) for _ in range(levels))
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         modulated = []
         for level, gate in zip(levels, self.gates, strict=True):
-            weight = torch.sigmoid(gate(level.mean((1, 2))))[:, None, None]
+            overall = level.mean((1, 2), keepdim=True)
+            weight = torch.sigmoid(gate(overall))
             modulated.append(level + weight * level)
         return torch.stack(modulated).mean(0)
+
+
+def gate_of(width: int, narrow: int) -> nn.Sequential:
+    """The weight of each channel before its sigmoid, from the channels' means."""
+    return nn.Sequential(
+        nn.Linear(width, narrow),
+        nn.ReLU(),
+        nn.Linear(narrow, width),
+    )
 
 
 def chosen_levels(depth: int, count: int = 4) -> tuple[int, ...]:
     """The blocks whose features are fused, evenly spread, the last among them: of 12 blocks the 3rd, 6th, 9th, 12th."""
     count = min(count, depth)
-    return tuple(round((number + 1) * depth / count) - 1 for number in range(count))
+    ends = [round(number * depth / count) for number in range(1, count + 1)]
+    return tuple(end - 1 for end in ends)

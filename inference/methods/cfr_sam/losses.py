@@ -12,7 +12,11 @@ Indices = npt.NDArray[np.intp]
 
 
 def matching(
-    probabilities: Tensor, points: Tensor, classes: Tensor, centres: Tensor, distance_weight: float
+    probabilities: Tensor,
+    points: Tensor,
+    classes: Tensor,
+    centres: Tensor,
+    distance_weight: float,
 ) -> tuple[Indices, Indices]:
     """Which anchor learns which nucleus: the assignment with the greatest total of equation 1,
 
@@ -25,8 +29,11 @@ def matching(
     """
     if len(centres) > len(points):
         raise ValueError(f"{len(points)} anchors cannot learn {len(centres)} nuclei")
-    score = probabilities[:, classes] - distance_weight * torch.cdist(points, centres)
-    anchors, nuclei = linear_sum_assignment(score.detach().double().cpu().numpy(), maximize=True)
+    likely = probabilities[:, classes]
+    apart = torch.cdist(points, centres)
+    score = likely - distance_weight * apart
+    table = score.detach().double().cpu().numpy()
+    anchors, nuclei = linear_sum_assignment(table, maximize=True)
     return anchors, nuclei
 
 
@@ -51,11 +58,12 @@ def prompt_loss(
     """
     background = logits.shape[1] - 1
     anchors, nuclei = matching(logits.softmax(1), points, classes, centres, distance_weight)
-    wanted = torch.full((len(logits),), background, device=logits.device)
+    wanted = torch.full_like(known, background, dtype=torch.long)
     wanted[anchors] = classes[nuclei]
-    weight = torch.full((len(logits),), negative_weight, device=logits.device, dtype=logits.dtype) * known
+    weight = negative_weight * known.to(logits.dtype)
     weight[anchors] = 1
-    loss = (F.cross_entropy(logits, wanted, reduction="none") * weight).sum() / len(logits)
+    values = F.cross_entropy(logits, wanted, reduction="none")
+    loss = (values * weight).sum() / len(logits)
     if not len(anchors):
         return loss
     apart = (points[anchors] - centres[nuclei]).square().sum(1)
@@ -65,22 +73,34 @@ def prompt_loss(
 def focal(logits: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
     """Mean focal loss (Lin et al. 2017; alpha .25, gamma 2) where valid; all of one shape."""
     values = sigmoid_focal_loss(logits, wanted, alpha=0.25, gamma=2.0, reduction="none")
-    mean: Tensor = (values * valid).sum() / valid.sum().clamp(min=1)
-    return mean
+    return mean_where(values, valid)
+
+
+def mean_where(values: Tensor, valid: Tensor) -> Tensor:
+    """0 where nothing is valid."""
+    total = (values * valid).sum()
+    count = valid.sum().clamp(min=1)
+    return total / count
 
 
 def dice(logits: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
     """Mean over masks of 1 - (2 sum p t + 1) / (sum p + sum t + 1), where valid; (n, h, w) each."""
-    p, t = torch.sigmoid(logits) * valid, wanted * valid
-    shared = (p * t).sum((1, 2))
-    return (1 - (2 * shared + 1) / (p.sum((1, 2)) + t.sum((1, 2)) + 1)).mean()
+    found = torch.sigmoid(logits) * valid
+    there = wanted * valid
+    shared = (found * there).sum((1, 2))
+    both = (found + there).sum((1, 2))
+    share = (2 * shared + 1) / (both + 1)
+    return (1 - share).mean()
 
 
 def quality_loss(quality: Tensor, logits: Tensor, wanted: Tensor) -> Tensor:
     """Mean of (predicted IoU - IoU of the mask at .5)^2. quality (n,); logits and wanted (n, h, w)"""
-    found, there = logits.detach() > 0, wanted > 0.5
-    shared, either = (found & there).sum((1, 2)), (found | there).sum((1, 2))
-    return (quality - shared / either.clamp(min=1)).square().mean()
+    found = logits.detach() > 0
+    there = wanted > 0.5
+    shared = (found & there).sum((1, 2))
+    either = (found | there).sum((1, 2))
+    iou = shared / either.clamp(min=1)
+    return (quality - iou).square().mean()
 
 
 def mask_loss(logits: Tensor, wanted: Tensor, valid: Tensor, focal_weight: float) -> Tensor:
@@ -90,14 +110,15 @@ def mask_loss(logits: Tensor, wanted: Tensor, valid: Tensor, focal_weight: float
 
 def boundaries(masks: Tensor) -> Tensor:
     """(n, h, w) of 0 and 1 -> 1 where the 3 x 3 pixels around hold both, on either side of the border."""
-    padded = F.pad(masks[:, None], (1, 1, 1, 1), mode="replicate")
+    single = masks.unsqueeze(1)
+    padded = F.pad(single, (1, 1, 1, 1), mode="replicate")
     high = F.max_pool2d(padded, 3, stride=1)
     low = -F.max_pool2d(-padded, 3, stride=1)
-    return (high - low)[:, 0]
+    return (high - low).squeeze(1)
 
 
 def boundary_loss(logits: Tensor, masks: Tensor, valid: Tensor) -> Tensor:
     """Binary cross-entropy + Dice to the boundaries of the masks, where valid; (n, h, w) each."""
     wanted = boundaries(masks)
     values = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    return (values * valid).sum() / valid.sum().clamp(min=1) + dice(logits, wanted, valid)
+    return mean_where(values, valid) + dice(logits, wanted, valid)

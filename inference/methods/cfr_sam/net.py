@@ -1,6 +1,5 @@
 """The second stage of CFR-SAM: a net of SAM's family with adapters, fused levels and refined masks; a point each."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -74,7 +73,7 @@ class CfrNet(nn.Module):
     def __init__(self, sam: Composable, settings: MaskSettings, *, frozen: bool) -> None:
         super().__init__()
         self.settings = settings
-        self.sam: Any = sam  # a module, and a Composable
+        self.sam = cast("Any", sam)  # a module, and a Composable
         self.sam.requires_grad_(not frozen)
         self.sam.mask_decoder.requires_grad_(True)
         blocks = self.sam.image_encoder.blocks
@@ -156,9 +155,9 @@ class MaskBatch:
     (n, w, w): masks and valid of 0 and 1."""
 
     images: Tensor
-    points: Sequence[Tensor]
-    masks: Sequence[Tensor]
-    valid: Sequence[Tensor]
+    points: list[Tensor]
+    masks: list[Tensor]
+    valid: list[Tensor]
 
 
 def loss(model: nn.Module, batch: MaskBatch) -> Tensor:

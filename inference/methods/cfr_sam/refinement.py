@@ -12,11 +12,17 @@ from torchvision.ops import DeformConv2d
 
 def convolution(channels_in: int, channels: int, size: int = 3) -> nn.Sequential:
     """Convolution, normalisation, ReLU."""
+    groups = max(1, channels // 8)
     return nn.Sequential(
         nn.Conv2d(channels_in, channels, size, padding=size // 2, bias=False),
-        nn.GroupNorm(max(1, channels // 8), channels),
+        nn.GroupNorm(groups, channels),
         nn.ReLU(inplace=True),
     )
+
+
+def joined(first: Tensor, second: Tensor) -> Tensor:
+    """Channels of both."""
+    return torch.cat([first, second], dim=1)
 
 
 def smoothed(x: Tensor) -> Tensor:
@@ -37,7 +43,8 @@ class Deformable(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
-            moved: Tensor = self.weights(x, self.offsets(x))
+            offsets = self.offsets(x)
+            moved: Tensor = self.weights(x, offsets)
         return moved
 
 
@@ -49,7 +56,8 @@ class BoundaryEnhancement(nn.Module):
         self.convolution = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + torch.sigmoid(self.convolution(x - smoothed(x)))
+        sharp = x - smoothed(x)
+        return x + torch.sigmoid(self.convolution(sharp))
 
 
 class ContextBoundaries(nn.Module):
@@ -59,8 +67,11 @@ class ContextBoundaries(nn.Module):
         super().__init__()
         self.base = convolution(3, channels, 1)
         self.first = convolution(channels, channels)
-        self.further = nn.ModuleList(convolution(channels, channels, 1) for _ in range(steps))
-        self.enhance = nn.ModuleList(BoundaryEnhancement(channels) for _ in range(steps))
+        self.further = nn.ModuleList()
+        self.enhance = nn.ModuleList()
+        for _ in range(steps):
+            self.further.append(convolution(channels, channels, 1))
+            self.enhance.append(BoundaryEnhancement(channels))
         self.join = nn.Conv2d(channels * (steps + 1), channels, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -70,7 +81,8 @@ class ContextBoundaries(nn.Module):
         for further, enhance in zip(self.further, self.enhance):
             feature = further(smoothed(feature))
             contexts.append(enhance(feature))
-        return base + self.join(torch.cat(contexts, dim=1))
+        every = torch.cat(contexts, dim=1)
+        return base + self.join(every)
 
 
 class SpatialAttention(nn.Module):
@@ -81,8 +93,10 @@ class SpatialAttention(nn.Module):
         self.convolution = nn.Conv2d(2, 1, 7, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
-        return x * torch.sigmoid(self.convolution(seen))
+        mean = x.mean(1, keepdim=True)
+        greatest = x.amax(1, keepdim=True)
+        logits = self.convolution(joined(mean, greatest))
+        return x * torch.sigmoid(logits)
 
 
 class BoundaryFusion(nn.Module):
@@ -99,13 +113,18 @@ class BoundaryFusion(nn.Module):
         self.deformable = Deformable(half + channels, half)
         self.attention = nn.ModuleList([SpatialAttention(), SpatialAttention()])
         self.join = nn.Conv2d(channels, channels, 1)
-        self.boundary = nn.Sequential(convolution(channels, channels), nn.Conv2d(channels, 1, 1))
+        self.boundary = nn.Sequential(
+            convolution(channels, channels),
+            nn.Conv2d(channels, 1, 1),
+        )
 
     def forward(self, semantic: Tensor, boundary: Tensor) -> tuple[Tensor, Tensor]:
         first, second = semantic.chunk(2, dim=1)
-        plain = self.attention[0](self.plain(torch.cat([first, boundary], dim=1)))
-        moved = self.attention[1](torch.relu(self.deformable(torch.cat([second, boundary], dim=1))))
-        fused = self.join(torch.cat([plain, moved], dim=1))
+        plain = self.plain(joined(first, boundary))
+        plain = self.attention[0](plain)
+        moved = self.deformable(joined(second, boundary))
+        moved = self.attention[1](torch.relu(moved))
+        fused = self.join(joined(plain, moved))
         return fused, self.boundary(fused)
 
 
@@ -113,11 +132,20 @@ class Upsampling(nn.Sequential):
     """`rounds` times twice the size, bilinear, and a convolution each."""
 
     def __init__(self, channels_in: int, channels: int, rounds: int) -> None:
-        layers: list[nn.Module] = [] if rounds else [convolution(channels_in, channels, 1)]
-        for number in range(rounds):
-            layers.append(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False))
-            layers.append(convolution(channels if number else channels_in, channels, 3 if number else 1))
+        layers: list[nn.Module] = []
+        narrow = convolution(channels_in, channels, 1)
+        if rounds:
+            layers.append(twice())
+        layers.append(narrow)
+        for _ in range(rounds - 1):
+            layers.append(twice())
+            layers.append(convolution(channels, channels))
         super().__init__(*layers)
+
+
+def twice() -> nn.Upsample:
+    """Twice the size."""
+    return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
 
 
 class Refinement(nn.Module):
@@ -142,13 +170,18 @@ class Refinement(nn.Module):
         self.move = Deformable(channels // 2, channels // 2)
         self.widen = nn.Conv2d(channels // 2, channels, 1)
         self.head = nn.Sequential(
-            convolution(channels, channels), convolution(channels, channels), nn.Conv2d(channels, 1, 1)
+            convolution(channels, channels),
+            convolution(channels, channels),
+            nn.Conv2d(channels, 1, 1),
         )
 
     def forward(self, semantic: Tensor, coarse: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        joined = self.join(torch.cat([self.lift(semantic), coarse], dim=1))
-        feature = self.enlarge(joined)
-        fused, boundary = self.fusion(feature, self.contexts(image))
+        lifted = self.lift(semantic)
+        feature = self.join(joined(lifted, coarse))
+        feature = self.enlarge(feature)
+        contexts = self.contexts(image)
+        fused, boundary = self.fusion(feature, contexts)
         weighted = torch.sigmoid(fused) * feature
-        refined = feature + self.widen(torch.relu(self.move(self.narrow(weighted))))
+        moved = self.move(self.narrow(weighted))
+        refined = feature + self.widen(torch.relu(moved))
         return self.head(refined), boundary

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from inference.methods.cfr_sam.net import MaskBatch, MaskSettings
 from inference.methods.cfr_sam.points import PointBatch, PointSettings
 from inference.nets import to_batch
 from inference.training.augment import crop, jitter_colour, turn
-from inference.types import RGB, Labels, Mask, Sample
+from inference.types import RGB, BoxMask, Labels, Mask, Sample
 
 LEAST_PIXELS = 12  # of a nucleus in a view; a sliver at the border has no centre to learn
 
@@ -40,23 +41,34 @@ def nuclei_of(sample: Sample) -> Nuclei:
         raise ValueError(f"{sample.name} has no masks")
     cells = cells_of(sample.labels)
     boxes = boxes_of([mask for _, mask in cells])
-    class_of = {tuple(box): int(kind) for box, kind in zip(sample.boxes.tolist(), sample.classes.tolist())}
+    kinds = sample.classes.tolist()
+    class_of = {tuple(box): int(kind) for box, kind in zip(sample.boxes.tolist(), kinds)}
     labels = np.zeros_like(sample.labels)
     valid = sample.valid.copy()
     classes = [0]
-    for (number, mask), box in zip(cells, boxes.tolist()):
-        height, width = mask.bits.shape
-        rows, columns = slice(mask.y, mask.y + height), slice(mask.x, mask.x + width)
+    for (_, mask), box in zip(cells, boxes.tolist()):
+        place = place_of(mask)
         kind = class_of.pop(tuple(box), None)
         if kind is None:
-            valid[rows, columns] &= ~mask.bits
+            valid[place] &= ~mask.bits
             continue
-        labels[rows, columns][sample.labels[rows, columns] == number] = len(classes)
+        labels[place][mask.bits] = len(classes)
         classes.append(kind)
     if class_of:
-        height, width = sample.labels.shape
-        valid &= ~rasterise_boxes(np.array(list(class_of)), width, height) | (labels > 0)
+        height, width = labels.shape
+        alone = np.array(list(class_of))
+        unknown = rasterise_boxes(alone, width, height)
+        unknown &= labels == 0
+        valid &= ~unknown
     return Nuclei(sample.rgb, labels, np.array(classes, np.int64), valid)
+
+
+def place_of(mask: BoxMask) -> tuple[slice, slice]:
+    """Rows and columns of the image."""
+    height, width = mask.bits.shape
+    rows = slice(mask.y, mask.y + height)
+    columns = slice(mask.x, mask.x + width)
+    return rows, columns
 
 
 @dataclass(frozen=True)
@@ -73,30 +85,52 @@ class View:
 
 def view_of(nuclei: Nuclei, rng: np.random.Generator, side: int, zoom: tuple[float, float]) -> View:
     """A random view, magnified, turned and mirrored."""
-    planes = [nuclei.labels.astype(np.float32), nuclei.valid.astype(np.uint8)]  # no int32 in cv2; floats hold the ids
+    planes: list[npt.NDArray[Any]] = [
+        nuclei.labels.astype(np.float32),  # no int32 in cv2; floats hold the ids
+        nuclei.valid.astype(np.uint8),
+    ]
     rgb, (labels, valid), _ = crop(nuclei.rgb, planes, side, rng, zoom=zoom)
-    quarter, mirror = int(rng.integers(4)), bool(rng.integers(2))
+    quarter = int(rng.integers(4))
+    mirror = bool(rng.integers(2))
     turned = turn(labels, quarter, mirror).astype(np.int32)
     ids, centres = centres_of(turned)
-    return View(turn(rgb, quarter, mirror), turned, turn(valid, quarter, mirror) > 0, ids, nuclei.classes[ids], centres)
+    return View(
+        rgb=turn(rgb, quarter, mirror),
+        labels=turned,
+        valid=turn(valid, quarter, mirror) > 0,
+        ids=ids,
+        classes=nuclei.classes[ids],
+        centres=centres,
+    )
 
 
 def centres_of(labels: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Numbers of the nuclei of LEAST_PIXELS and more, and the means of their pixels' centres, x, y: (n,), (n, 2) px."""
-    ids, centres = [], []
+    ids = []
+    centres = []
     for number, mask in cells_of(labels):
         rows, columns = np.nonzero(mask.bits)
-        if len(rows) >= LEAST_PIXELS:
-            ids.append(number)
-            centres.append((mask.x + columns.mean() + 0.5, mask.y + rows.mean() + 0.5))
-    return np.array(ids, np.int64), np.array(centres, np.float64).reshape(-1, 2)
+        if len(rows) < LEAST_PIXELS:
+            continue
+        ids.append(number)
+        x = mask.x + columns.mean() + 0.5
+        y = mask.y + rows.mean() + 0.5
+        centres.append((x, y))
+    places = np.array(centres, np.float64).reshape(-1, 2)
+    return np.array(ids, np.int64), places
 
 
 def drawn(
-    nuclei: Sequence[Nuclei], count: int, rng: np.random.Generator, *, side: int, zoom: tuple[float, float]
+    nuclei: Sequence[Nuclei],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    side: int,
+    zoom: tuple[float, float],
 ) -> list[View]:
     """Views of images that are drawn by chance."""
-    return [view_of(nuclei[index], rng, side, zoom) for index in rng.integers(len(nuclei), size=count)]
+    chosen = rng.integers(len(nuclei), size=count)
+    return [view_of(nuclei[index], rng, side, zoom) for index in chosen]
 
 
 def planes_of(planes: Sequence[npt.NDArray[np.bool_]]) -> Tensor:
@@ -118,29 +152,35 @@ def point_batch(nuclei: Sequence[Nuclei], settings: PointSettings, rng: np.rando
 def mask_batch(nuclei: Sequence[Nuclei], settings: MaskSettings, rng: np.random.Generator) -> MaskBatch:
     views = drawn(nuclei, settings.batch, rng, side=settings.view, zoom=settings.zoom)
     images = jitter_colour(to_batch([view.rgb for view in views]), rng, strength=settings.colour)
-    points, masks, valid = [], [], []
+    batch = MaskBatch(images, [], [], [])
     for view in views:
         chosen = rng.permutation(len(view.ids))[: settings.nuclei]
-        moved = view.centres[chosen] + rng.uniform(-settings.jitter, settings.jitter, (len(chosen), 2))
-        moved = np.clip(moved, 0, settings.view - 1)
-        around = windows_of(view, view.ids[chosen], moved, settings.window)
-        points.append(torch.from_numpy(moved).float())
-        masks.append(torch.from_numpy(around[0]).float())
-        valid.append(torch.from_numpy(around[1]).float())
-    return MaskBatch(images, points, masks, valid)
+        centres = view.centres[chosen]
+        shift = rng.uniform(-settings.jitter, settings.jitter, centres.shape)
+        moved = np.clip(centres + shift, 0, settings.view - 1)
+        masks, known = windows_of(view, view.ids[chosen], moved, settings.window)
+        batch.points.append(torch.from_numpy(moved).float())
+        batch.masks.append(torch.from_numpy(masks).float())
+        batch.valid.append(torch.from_numpy(known).float())
+    return batch
 
 
 def windows_of(
-    view: View, ids: npt.NDArray[np.int64], points: npt.NDArray[np.float64], window: int
+    view: View,
+    ids: npt.NDArray[np.int64],
+    points: npt.NDArray[np.float64],
+    window: int,
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Masks of the nuclei and what is valid, in the windows that CfrNet.windows cuts around the points: (n, w, w) each;
     beyond the view nothing is valid."""
     half = window // 2
-    labels, valid = np.pad(view.labels, half), np.pad(view.valid, half)
+    labels = np.pad(view.labels, half)
+    valid = np.pad(view.valid, half)
     masks = np.zeros((len(ids), window, window), bool)
     known = np.zeros_like(masks)
     corners = np.round(points).astype(int)  # the padding moves every corner by half a window
     for row, (number, (x, y)) in enumerate(zip(ids, corners.tolist())):
-        masks[row] = labels[y : y + window, x : x + window] == number
-        known[row] = valid[y : y + window, x : x + window]
+        place = (slice(y, y + window), slice(x, x + window))
+        masks[row] = labels[place] == number
+        known[row] = valid[place]
     return masks, known

@@ -27,11 +27,12 @@ from inference.masks import clip, rasterise_boxes
 from inference.methods.backbones import composable, normalised, part_of, rebuilt, squared
 from inference.methods.des_sam.learning import drawn, loss_of
 from inference.methods.des_sam.net import DesNet
-from inference.methods.des_sam.settings import DesSettings, settings_from, settings_of
+from inference.methods.des_sam.settings import DesSettings, settings_of
 from inference.methods.frame import Instances, read_bundle, write_bundle
 from inference.nets import to_batch
 from inference.prompters.paint import paint
 from inference.tiles import Tile, tiles
+from inference.training.kept import restored
 from inference.training.loop import adamw, fingerprint, fit, sgd
 from inference.types import RGB, BoxMask, Detections, InferenceError, Prompted, Report, Sample, Stop
 from inference.weights import files, sha256
@@ -242,7 +243,7 @@ def load(bundle: Path, *, device: str = "auto") -> DesSam:
     """Raises InferenceError, BadWeights."""
     about: Any = read_bundle(bundle, NAME, METHOD)  # untyped: its faults are caught here
     try:
-        settings = settings_from(dict(about["settings"]), device)
+        settings = restored(DesSettings, about["settings"], device=device)
         path = bundle / Path(about["weights"]).name
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InferenceError(f"{bundle.name} is no trained model: {error}") from error

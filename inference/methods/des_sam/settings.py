@@ -1,7 +1,7 @@
 """Settings of DES-SAM and its presets."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from inference.methods.backbones import OWN
 from inference.methods.des_sam.net import Size
@@ -64,16 +64,3 @@ def settings_of(preset: str, *, device: str = "auto", seed: int = 0, prompter: s
     schedule = replace(chosen.schedule, seed=seed)
     named = prompter or chosen.prompter
     return replace(chosen, preset=preset, schedule=schedule, prompter=named, device=device, seed=seed)
-
-
-def settings_from(kept: dict[str, Any], device: str) -> DesSettings:
-    """As a bundle describes them. Raises KeyError, TypeError."""
-    size: dict[str, Any] = dict(kept["size"])
-    for name in ("scales", "convolutions"):
-        size[name] = tuple(size[name])
-    known: dict[str, Any] = dict(kept)
-    known["schedule"] = Schedule(**kept["schedule"])
-    known["size"] = Size(**size)
-    known["zoom"] = tuple(kept["zoom"])
-    known["device"] = device
-    return DesSettings(**known)

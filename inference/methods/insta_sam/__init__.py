@@ -26,7 +26,8 @@ from inference.methods.insta_sam.settings import PRESETS, InstaSettings, setting
 from inference.methods.insta_sam.watershed import cells_from_maps
 from inference.nets import to_batch
 from inference.tiles import tiles
-from inference.training.loop import Schedule, fingerprint, fit
+from inference.training.kept import restored
+from inference.training.loop import fingerprint, fit
 from inference.types import RGB, Boxes, InferenceError, Labels, Report, Sample, Stop
 from inference.weights import files, sha256
 
@@ -185,18 +186,7 @@ def load(bundle: Path, *, device: str = "auto") -> InstaSam:
     """Raises InferenceError, BadWeights."""
     about: Any = read_bundle(bundle, NAME, METHOD)  # untyped: its faults are caught here
     try:
-        kept = dict(about["settings"])
-        kept |= {"schedule": Schedule(**kept["schedule"]), "device": device}
-        settings = InstaSettings(
-            **kept
-            | {
-                name: tuple(kept[name])
-                for name in (
-                    "zoom",
-                    "weights",
-                )
-            }
-        )
+        settings = restored(InstaSettings, about["settings"], device=device)
         path = bundle / Path(about["weights"]).name
     except (ValueError, KeyError, TypeError) as error:
         raise InferenceError(f"{bundle.name} is no trained model: {error}") from error
