@@ -34,15 +34,15 @@ describe("the points of a field", () => {
 
 /** As much of a page as a FieldPage needs. */
 function element() {
-  const acts = new Map<string, (e: unknown) => void>();
+  const listeners = new Map<string, (e: unknown) => void>();
   return {
-    acts,
+    listeners,
     textContent: "",
     disabled: false,
     append: () => undefined,
     replaceChildren: () => undefined,
     setAttribute: () => undefined,
-    addEventListener: (name: string, act: (e: unknown) => void) => acts.set(name, act),
+    addEventListener: (name: string, act: (e: unknown) => void) => listeners.set(name, act),
     getBoundingClientRect: () => ({ left: 0, top: 0, width: 100, height: 100 }),
   };
 }
@@ -81,9 +81,9 @@ describe("the page of a field", () => {
     } as unknown as Api;
     const page = new FieldPage(root, api, 7);
     await page.fetch();
-    parts["[data-field-picture]"].acts.get("click")?.({ clientX: 50, clientY: 40 });
+    parts["[data-field-picture]"].listeners.get("click")?.({ clientX: 50, clientY: 40 });
     expect(page.probes().state()).toMatchObject({ position: 1, points: 1 });
-    parts["[data-field-done]"].acts.get("click")?.({});
+    parts["[data-field-done]"].listeners.get("click")?.({});
     await vi.waitFor(() => expect(page.probes().state()).toMatchObject({ position: 2, points: 0 }));
     expect(sent).toEqual([{ position: 1, points: [[0.5, 0.4]] }]);
   });
@@ -95,8 +95,8 @@ describe("the page of a field", () => {
     } as unknown as Api;
     const page = new FieldPage(root, api, 7);
     await page.fetch();
-    parts["[data-field-picture]"].acts.get("click")?.({ clientX: 50, clientY: 40 });
-    parts["[data-field-done]"].acts.get("click")?.({});
+    parts["[data-field-picture]"].listeners.get("click")?.({ clientX: 50, clientY: 40 });
+    parts["[data-field-done]"].listeners.get("click")?.({});
     await vi.waitFor(() => expect(parts["[data-status]"].textContent).toBe("a point lies outside the field"));
     expect(page.probes().state()).toMatchObject({ position: 1, points: 1 });
   });

@@ -71,8 +71,16 @@ def barriers(page: "Page", address: str, paths: dict[str, str]) -> dict[str, lis
     return {name: problems for name, problems in found.items() if problems}
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "size"),
+    [
+        ("light", "desktop"),
+        ("dark", "phone"),
+        # A minute and a half each: the two above see each theme and each size once.
+        pytest.param("light", "phone", marks=pytest.mark.slow),
+        pytest.param("dark", "desktop", marks=pytest.mark.slow),
+    ],
+)
 def test_no_page_has_a_barrier(
     pages: "Page", running: Running, addresses: dict[str, str], scheme: Any, size: str
 ) -> None:

@@ -232,7 +232,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "certificate-cells"): (200, 200, 200, 404, 404, 404, 401),
     ("post", "certificate-cells"): (200, 200, 200, 404, 404, 404, 401),
     ("get", "certificate-fields"): (200, 200, 200, 404, 404, 404, 401),
-    ("post", "certificate-fields"): (400, 400, 400, 404, 404, 404, 401),  # its lot has no fields
+    ("post", "certificate-fields"): (422, 422, 422, 404, 404, 404, 401),  # its lot has no fields
     ("get", "certificate-record"): (409, 409, 409, 404, 404, 404, 401),  # it is being judged
     ("get", "comment-list"): ALL,
     ("get", "image-comments"): ALL,

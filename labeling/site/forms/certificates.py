@@ -42,7 +42,7 @@ class LotForm(forms.Form):
         label=_("Random fields for missed cells"),
         choices=[(0, _("none: missed cells are not certified")), *((count, str(count)) for count in FIELD_CHOICES)],
         coerce=int,
-        empty_value=0,
+        empty_value=0,  # type: ignore[arg-type]  # the stubs know text alone
         required=False,
         initial=0,
         help_text=_("somebody points at every cell in them, without proposals"),
