@@ -22,7 +22,7 @@ def main() -> None:
     made = json.loads((HERE / "many_cells.json").read_text())
     figure, (seconds, quality) = plt.subplots(1, 2, figsize=(9, 3.2))
     for at, name in enumerate(SETS):
-        rows = [row for row in made[name]["doors"] if row["lapses"] == LAPSES]
+        rows = [row for row in made[name]["ways"] if row["lapses"] == LAPSES]
         places = [number + 0.35 * at - 0.175 for number in range(len(rows))]
         seconds.bar(places, [row["seconds_per_accepted"] for row in rows], 0.33, label=name)
         quality.bar(places, [100 * row["quality"] for row in rows], 0.33, label=name)

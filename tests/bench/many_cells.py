@@ -37,10 +37,10 @@ PLANTED_IN_SAMPLE = 40
 REPEATS, READ, SEED = 3, 10_000, 17  # readings of all cells by each door: of so many cells in all, at least REPEATS
 SAMPLES = 40  # for a certificate
 LAPSES = (0.02, 0.05, 0.1)
-LOOKS = (0.1, 0.23, 0.5, 1.0, 1.35)  # seconds
+FIXATIONS = (0.1, 0.23, 0.5, 1.0, 1.35)  # seconds
 TOLERATED = (0.05, 0.1, 0.2, 0.3)
 Door = Callable[[Proposals, Reader, np.random.Generator], Result]
-DOORS: dict[str, Door] = {"one by one": one_by_one, "gallery": gallery, "likeness": by_likeness}
+WAYS: dict[str, Door] = {"one by one": one_by_one, "gallery": gallery, "likeness": by_likeness}
 GOALS = {"one by one": 3.0, "gallery": 0.7, "likeness": 0.3}
 TRIES = 20
 
@@ -196,16 +196,18 @@ def mean_of(results: Sequence[Result]) -> dict[str, float | None]:
     return {name: mean(name) for name in names}
 
 
-def doors_of(cells: Proposals) -> list[dict[str, object]]:
+def ways_of(cells: Proposals) -> list[dict[str, object]]:
     """Each door with readers who overlook more or less, and the seconds if each cell were looked at for longer."""
     rows: list[dict[str, object]] = []
     repeats = max(REPEATS, READ // len(cells))
-    for door, act in DOORS.items():
+    for door, act in WAYS.items():
         for lapses in LAPSES:
             results = repeated(partial(_read, act, cells, Reader(lapses=lapses)), repeats)
             made = mean_of(results)
-            by_look = {f"{look:.2f}": _seconds_with(results, len(cells), look) for look in LOOKS}
-            rows.append({"door": door, "lapses": lapses, "repeats": repeats, **made, "seconds_by_look": by_look})
+            by_fixation = {f"{fixation:.2f}": _seconds_with(results, len(cells), fixation) for fixation in FIXATIONS}
+            rows.append(
+                {"door": door, "lapses": lapses, "repeats": repeats, **made, "seconds_by_fixation": by_fixation}
+            )
     return rows
 
 
@@ -213,9 +215,9 @@ def _read(act: Door, cells: Proposals, reader: Reader, generator: np.random.Gene
     return act(cells, reader, generator)
 
 
-def _seconds_with(results: Sequence[Result], cells: int, look: float) -> float:
-    """Seconds per accepted cell if a look took so long; all else takes the same."""
-    found = [(one.seconds + cells * (look - FIXATION_S)) / one.accepted for one in results]
+def _seconds_with(results: Sequence[Result], cells: int, fixation: float) -> float:
+    """Seconds per accepted cell if a fixation took so long; all else takes the same."""
+    found = [(one.seconds + cells * (fixation - FIXATION_S)) / one.accepted for one in results]
     return round(float(np.mean(found)), 4)
 
 
@@ -243,13 +245,21 @@ def print_tables(name: str, found: dict[str, object]) -> None:
     print(f"\n### {name}: {found['proposals']:,} proposals, {found['right']:.1%} of them right\n")
     print("| door | overlooked | seconds per accepted cell | accepted cells that are right | planted errors caught |")
     print("|---|---|---|---|---|")
-    for row in found["doors"]:  # type: ignore[attr-defined]
+    for row in found["ways"]:  # type: ignore[attr-defined]
         cells = (figure(row["seconds_per_accepted"], ".2f"), figure(row["quality"], ".1%"))
         print(f"| {row['door']} | {row['lapses']:.0%} | {' | '.join(cells)} | {figure(row['catch_rate'], '.1%')} |")
-    print("\n| door | " + " | ".join(f"{look:.2f} s" for look in LOOKS) + " |\n|---" + "|---" * len(LOOKS) + "|")
-    for row in found["doors"]:  # type: ignore[attr-defined]
+    print(
+        "\n| door | "
+        + " | ".join(f"{fixation:.2f} s" for fixation in FIXATIONS)
+        + " |\n|---"
+        + "|---" * len(FIXATIONS)
+        + "|"
+    )
+    for row in found["ways"]:  # type: ignore[attr-defined]
         if row["lapses"] == Reader().lapses:
-            print(f"| {row['door']} | " + " | ".join(f"{one:.2f}" for one in row["seconds_by_look"].values()) + " |")
+            print(
+                f"| {row['door']} | " + " | ".join(f"{one:.2f}" for one in row["seconds_by_fixation"].values()) + " |"
+            )
     print("\n| lot | cells | wrong | tolerated | passed | seconds per accepted cell | accepted cells that are right |")
     print("|---|---|---|---|---|---|---|")
     for row in found["certificates"]:  # type: ignore[attr-defined]
@@ -279,7 +289,7 @@ def main() -> None:
             "images": len(names),
             "proposals": len(proposed),
             "right": round(float(proposed.is_right.mean()), 4),
-            "doors": doors_of(cells),
+            "ways": ways_of(cells),
             "certificates": certificates_of(cells),
         }
         found[name] = made

@@ -27,7 +27,7 @@ def make(lead: User) -> dict[str, Any]:
     declare_workflow(project=project, by=lead, readings=2, is_blind=True)
     readers = []
     for number, drawn in enumerate((FIRST, SECOND), start=1):
-        user = UserFactory(username=f"reader-{number}", first_name="Dr Reader", last_name=str(number))
+        user = UserFactory(username=f"reader-{number}-of-{project.pk}", first_name="Dr Reader", last_name=str(number))
         MembershipFactory(project=project, user=user)
         services.begin_item(item_id=image.work_item.pk, user=user)
         layer = working_layer(image=image, user=user)

@@ -204,8 +204,8 @@ def unmatched(points: Floats, boxes: Floats) -> int:
     y = points[:, 1:]
     is_across = (x >= left) & (x <= right)
     is_down = (y >= top) & (y <= bottom)
-    holds = is_across & is_down
-    matched = maximum_bipartite_matching(csr_array(holds), perm_type="column")
+    is_inside = is_across & is_down
+    matched = maximum_bipartite_matching(csr_array(is_inside), perm_type="column")
     return int((matched < 0).sum())
 
 
