@@ -154,8 +154,21 @@ def image_loss(
     foreground = (second > 0).float()
     cross = binary_cross_entropy(maps[:1], foreground[None], sure[None])
     overlap = iou_loss(maps[:1], foreground[None], sure[None])
-    away = l1_loss(maps[1:], distance_maps(second), sure[None])
+    away = distance_loss(maps[1:], second, sure)
     return total + of_foreground * (cross + overlap) + of_distance * away
+
+
+def distance_loss(found: Tensor, labels: Tensor, sure: Tensor) -> Tensor:
+    """L_D: the mean L1 over the pixels of cells and the mean over the others, each for itself. In one mean over all
+    pixels the few of cells would be next to nothing, and what is learned first, 0 everywhere, would stay.
+
+    found (2, h, w); labels (h, w) of pseudo_labels; sure (h, w) of 0 and 1
+    """
+    wanted = distance_maps(labels)
+    cells = (labels > 0).float()
+    inside = l1_loss(found, wanted, (sure * cells)[None])
+    outside = l1_loss(found, wanted, (sure * (1 - cells))[None])
+    return inside + outside
 
 
 def resized(mask: Tensor, side: int) -> Tensor:
