@@ -388,7 +388,10 @@ class FasterRcnn:
     def load(self, weights: Path) -> RcnnDetector:
         """Raises BadWeights."""
         state, about = files.load(weights, self.model)
-        settings = restored(type(self.settings), about["settings"])
+        try:
+            settings = restored(type(self.settings), about["settings"])
+        except (KeyError, ValueError) as error:
+            raise files.BadWeights(f"{weights.name} describes no such detector: {error}") from error
         net = self.net(int(about["classes"]), settings)
         files.fill(net, state, weights)
         return self.detector(net, settings, choose_device(self.device))

@@ -66,22 +66,9 @@ def view(sample: Sample, rng: np.random.Generator, prompts: int) -> View | None:
     labels = sample.labels.astype(np.float32)  # OpenCV turns no whole numbers of 32 bits
     rgb, (labels,), _ = crop(sample.rgb, [labels], SIDE, rng, zoom=ZOOM)
     quarter, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    rgb, cut = (
-        turn(rgb, quarter, mirror),
-        turn(
-            labels,
-            quarter,
-            mirror,
-        ).astype(np.int32),
-    )
-    cells = [
-        (
-            number,
-            mask,
-        )
-        for number, mask in cells_of(cut)
-        if mask.bits.sum() >= LEAST_AREA
-    ]
+    rgb = turn(rgb, quarter, mirror)
+    cut = turn(labels, quarter, mirror).astype(np.int32)
+    cells = [cell for cell in cells_of(cut) if cell[1].bits.sum() >= LEAST_AREA]
     if not cells:
         return None
     chosen = rng.permutation(len(cells))[:prompts]
@@ -105,14 +92,8 @@ def drawn_prompts(
     if rng.random() > 0.25:
         boxes += rng.normal(0, rng.uniform(0, 0.15), (count, 4)) * np.tile(size, 2)
         boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 0.4 * size)
-    points, signs = (
-        np.zeros((count, CLICKS, 2)),
-        np.full(
-            (count, CLICKS),
-            -1,
-            np.int64,
-        ),
-    )
+    points = np.zeros((count, CLICKS, 2))
+    signs = np.full((count, CLICKS), -1, np.int64)
     if kind == 1:
         boxes[:] = np.nan
         for row in range(count):
@@ -121,7 +102,8 @@ def drawn_prompts(
         for row in range(count):
             for k in range(1, CLICKS):
                 sign = int(rng.integers(2))
-                places = np.argwhere(truth[row] > 0) if sign else np.argwhere(foreground & (truth[row] == 0))
+                wanted = truth[row] > 0 if sign else foreground & (truth[row] == 0)
+                places = np.argwhere(wanted)
                 if len(places):
                     y, x = places[rng.integers(len(places))]
                     points[row, k], signs[row, k] = (x + 0.5, y + 0.5), sign
@@ -146,13 +128,11 @@ def batch(
     rng: np.random.Generator,
 ) -> Batch:
     weight = np.sqrt([1.0 + len(sample.boxes) for sample in samples])
+    likely = weight / weight.sum()
     views: list[View] = []
     while len(views) < size:
-        found = view(
-            samples[rng.choice(len(samples), p=weight / weight.sum())],
-            rng,
-            prompts,
-        )
+        chosen = rng.choice(len(samples), p=likely)
+        found = view(samples[chosen], rng, prompts)
         if found is not None:
             views.append(found)
     return Batch(
@@ -172,19 +152,9 @@ def loss(model: nn.Module, drawn: Batch) -> Tensor:
     total = embedding.new_zeros(())
     for i, truth in enumerate(drawn.truth):
         boxes = None if drawn.boxes[i].isnan().any() else drawn.boxes[i]
-        clicks = (
-            None
-            if (drawn.signs[i] < 0).all()
-            else (
-                drawn.points[i],
-                drawn.signs[i],
-            )
-        )
-        logits, quality = model.answer(
-            (embedding[i : i + 1], fine[i : i + 1]),
-            boxes,
-            clicks,
-        )
+        clicks = None if (drawn.signs[i] < 0).all() else (drawn.points[i], drawn.signs[i])
+        seen = (embedding[i : i + 1], fine[i : i + 1])
+        logits, quality = model.answer(seen, boxes, clicks)
         wanted = F.avg_pool2d(truth[:, None], 2)[:, 0]
         total = total + mask_loss(logits[:, 0].float(), wanted, quality[:, 0].float())
     return total / len(drawn.truth)
@@ -193,25 +163,16 @@ def loss(model: nn.Module, drawn: Batch) -> Tensor:
 def mask_loss(logits: Tensor, wanted: Tensor, quality: Tensor) -> Tensor:
     """logits, wanted (n, h, w); quality (n,). A small cell counts as much as a large one: BCE is for its area."""
     area = wanted.sum((1, 2)).clamp(min=8)
-    cross = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(
-        (
-            1,
-            2,
-        )
-    ) / (4 * area)
+    pixels = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    cross = pixels.sum((1, 2)) / (4 * area)
     p = torch.sigmoid(logits)
-    dice = 1 - (2 * (p * wanted).sum((1, 2)) + 1) / (
-        p.sum((1, 2))
-        + wanted.sum(
-            (
-                1,
-                2,
-            )
-        )
-        + 1
-    )
-    hard, solid = logits > 0, wanted > 0.5
-    iou = (hard & solid).sum((1, 2)) / (hard | solid).sum((1, 2)).clamp(min=1)
+    shared = (p * wanted).sum((1, 2))
+    both = (p + wanted).sum((1, 2))
+    dice = 1 - (2 * shared + 1) / (both + 1)
+    hard = logits > 0
+    solid = wanted > 0.5
+    either = (hard | solid).sum((1, 2))
+    iou = (hard & solid).sum((1, 2)) / either.clamp(min=1)
     return cross.mean() + dice.mean() + F.mse_loss(quality, iou.float())
 
 
@@ -226,12 +187,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--until", type=int, help="end at this step of the schedule")
     parser.add_argument("--batch", type=int, default=3)
-    parser.add_argument(
-        "--prompts",
-        type=int,
-        default=10,
-        help="of each crop, at most",
-    )
+    parser.add_argument("--prompts", type=int, default=10, help="of each crop, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("work/compact"))
     parser.add_argument("--device", default="auto")
@@ -240,7 +196,14 @@ def main(argv: list[str] | None = None) -> int:
     samples = training_samples(options.data, sets)
     where = choose_device(options.device)
     schedule = Schedule(
-        options.steps, 50, lr=1e-3, warmup=60, average=0.99, clip=1.0, seed=options.seed, until=options.until
+        options.steps,
+        epoch=50,
+        lr=1e-3,
+        warmup=60,
+        average=0.99,
+        clip=1.0,
+        seed=options.seed,
+        until=options.until,
     )
     torch.manual_seed(options.seed)
     net = CompactNet()
@@ -256,10 +219,7 @@ def main(argv: list[str] | None = None) -> int:
         schedule,
         device=where,
         work=options.work,
-        fingerprint=fingerprint(
-            (MODEL, schedule.steps, options.batch, options.prompts),
-            samples,
-        ),
+        fingerprint=fingerprint((MODEL, schedule.steps, options.batch, options.prompts), samples),
         report=lambda p: print(
             f"epoch {p.done}/{p.total} loss {p.values['loss']:.4f}",
             flush=True,

@@ -39,19 +39,15 @@ class Block(nn.Module):
         super().__init__()
         self.around = nn.Conv2d(width, width, 7, 1, 3, groups=width)
         self.norm = nn.LayerNorm(width)
-        self.wide, self.narrow = (
-            nn.Linear(width, 4 * width),
-            nn.Linear(
-                4 * width,
-                width,
-            ),
-        )
+        self.wide = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
         self.scale = nn.Parameter(torch.full((width,), 0.1))
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = self.around(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        seen = self.narrow(nn.functional.gelu(self.wide(self.norm(seen))))
-        return x + self.scale * seen
+        seen = self.around(x.permute(0, 3, 1, 2))
+        seen = self.norm(seen.permute(0, 2, 3, 1))
+        wide = nn.functional.gelu(self.wide(seen))
+        return x + self.scale * self.narrow(wide)
 
 
 class Encoder(nn.Module):
@@ -66,34 +62,17 @@ class Encoder(nn.Module):
         self.neck = nn.Sequential(nn.Conv2d(width, width, 1), LayerNorm2d(width))
         self.fine = nn.Conv2d(self.body.channels, width // 8, 1)
         nn.init.zeros_(self.fine.weight)  # the body's features are large; what they add is learned from nothing
-        self.register_buffer(
-            "mean",
-            torch.tensor(MEAN)[:, None, None],
-            persistent=False,
-        )
-        self.register_buffer(
-            "deviation",
-            torch.tensor(DEVIATION)[:, None, None],
-            persistent=False,
-        )
+        for name, values in (("mean", MEAN), ("deviation", DEVIATION)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
 
-    def forward(
-        self,
-        x: Tensor,
-        additions: Additions | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, additions: Additions | None = None) -> tuple[Tensor, Tensor]:
         seen = self.body((x * self.deviation + self.mean) / 255)  # the body takes 0..1
         places = self.patches(seen).permute(0, 2, 3, 1)
-        added = (
-            [None] * len(self.blocks)
-            if additions is None
-            else additions(
-                x,
-                places,
-            )
-        )
-        for block, more in zip(self.blocks, added):
-            places = block(places if more is None else places + more)
+        added = additions(x, places) if additions else None
+        for number, block in enumerate(self.blocks):
+            if added is not None:
+                places = places + added[number]
+            places = block(places)
         return self.neck(places.permute(0, 3, 1, 2)), self.fine(seen)
 
 
@@ -106,17 +85,9 @@ class CompactNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.image_encoder = Encoder()
-        self.prompt_encoder = PromptEncoder(
-            self.dim,
-            (PLACES, PLACES),
-            (SIDE, SIDE),
-            16,
-        )
+        self.prompt_encoder = PromptEncoder(self.dim, (PLACES, PLACES), (SIDE, SIDE), 16)
         # A kernel of some ten pixels: with SAM's 1.0 two neighbouring nuclei are one place for a token.
-        self.prompt_encoder.pe_layer = PositionEmbeddingRandom(
-            self.dim // 2,
-            scale=2.0,
-        )
+        self.prompt_encoder.pe_layer = PositionEmbeddingRandom(self.dim // 2, scale=2.0)
         self.prompt_encoder.mask_downscaling = nn.Identity()  # masks as prompts are not used
         self.drawn = nn.Parameter(torch.randn(3, self.dim) * 0.1)  # what a box, an inner and an outer click add
         self.mask_decoder = MaskDecoder(
@@ -132,11 +103,7 @@ class CompactNet(nn.Module):
             iou_head_hidden_dim=self.dim,
         )
 
-    def embed(
-        self,
-        x: Tensor,
-        additions: Additions | None = None,
-    ) -> tuple[Tensor, ...]:
+    def embed(self, x: Tensor, additions: Additions | None = None) -> tuple[Tensor, ...]:
         found: tuple[Tensor, ...] = self.image_encoder(x, additions)
         return found
 
@@ -208,11 +175,9 @@ def drawings(boxes: Tensor | None, clicks: Clicks | None, like: Tensor) -> Tenso
 def shares(low: Tensor, high: Tensor) -> Tensor:
     """(n, places) which share of each place lies between low and high, both (n,) in pixels."""
     edges = torch.arange(PLACES, device=low.device) * PATCH
-    inside = torch.minimum(high[:, None], edges + PATCH) - torch.maximum(
-        low[:, None],
-        edges,
-    )
-    return inside.clamp(0, PATCH) / PATCH
+    end = torch.minimum(high[:, None], edges + PATCH)
+    start = torch.maximum(low[:, None], edges)
+    return (end - start).clamp(0, PATCH) / PATCH
 
 
 def load_net(path: Path | None = None) -> CompactNet:

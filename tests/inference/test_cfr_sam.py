@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import gradcheck
 
+from inference import metrics
 from inference.labels import NoSuchLabels
+from inference.masks import boxes_of, cells_of
 from inference.methods import cfr_sam, frame
 from inference.methods.cfr_sam import losses, points, refinement, samples
 from inference.methods.cfr_sam.adapters import AdaptiveConvolution, HierarchicalFusion, LocalAdapter, chosen_levels
@@ -20,7 +22,7 @@ from inference.methods.cfr_sam.training import backbone
 from inference.nets import to_batch
 from inference.prompters.sam_nets import Architecture, SamNet
 from inference.training.loop import Schedule
-from inference.types import BoxMask, Cancelled
+from inference.types import BoxMask, Cancelled, Sample
 from inference.weights import files
 from tests.inference.conftest import painted_field
 
@@ -382,3 +384,31 @@ def test_a_frozen_encoder_stays_as_it_was():
     answer.refined.sum().backward()
     assert net.adapters[0].up.weight.grad is not None
     assert net.fusion.gates[0][0].weight.grad is not None
+
+
+@pytest.mark.slow
+def test_one_real_image_is_learned_by_heart(tnbc, tmp_path):
+    """A part of 128 pixels, in both stages, with the default start."""
+    sample = tnbc.sample(tnbc.split("train")[0], with_labels=True)
+    labels = np.ascontiguousarray(sample.labels[128:256, 128:256])
+    boxes = boxes_of([mask for _, mask in cells_of(labels)])
+    part = Sample(
+        rgb=np.ascontiguousarray(sample.rgb[128:256, 128:256]),
+        boxes=boxes,
+        classes=np.zeros(len(boxes), np.int64),
+        valid=np.ones(labels.shape, bool),
+        labels=labels,
+    )
+    base = cfr_sam.settings_of("quick", device="cpu")
+    plain = {"zoom": (1.0, 1.0), "colour": 0.0}
+    few = Schedule(steps=200, epoch=50, lr=3e-3, warmup=10, average=0.9)
+    first = replace(base.points, schedule=few, batch=2, side=128, **plain)
+    more = Schedule(steps=300, epoch=20, lr=3e-3, warmup=10, average=0.9)
+    second = replace(base.masks, schedule=more, view=128, window=48, batch=1, nuclei=10, jitter=0.0, **plain)
+    settings = replace(base, points=first, masks=second)
+    made = cfr_sam.train([part], [part], settings, output=tmp_path, report=ignore, stop=never)
+    found = frame.load(made, device="cpu").predict(part.rgb).labels
+    dice = metrics.dice(labels > 0, found > 0)
+    aji = metrics.aji(metrics.contingency(labels, found))
+    print(f"Dice {dice:.3f}, AJI {aji:.3f}")
+    assert dice > 0.95

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from inference import metrics
 from inference.commands import predict, train
 from inference.datasets import read_labels
 from inference.methods import des_sam, frame
@@ -15,9 +16,11 @@ from inference.methods.des_sam.learning import distillation, edge_loss
 from inference.methods.des_sam.net import BoxHeads, DesNet, Size, box_losses
 from inference.methods.des_sam.settings import PRESETS, VITDET, settings_of
 from inference.methods.losses import dice_loss
-from inference.prompters.compact import CompactNet
+from inference.prompters.compact import BoxwiseSam, CompactNet
+from inference.prompters.paint import paint
 from inference.prompters.sam_nets import Architecture, SamNet
-from inference.types import Cancelled, InferenceError
+from inference.types import Cancelled, InferenceError, Prompts
+from inference.weights import shipped
 from tests.inference.conftest import painted_field
 
 VIT_B = Architecture(1024, 16, 768, 12, 12, (2, 5, 8, 11), 14)
@@ -181,13 +184,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(own_net, tmp_path):
     assert not (tmp_path / "parts/des-sam.json").exists()
     run(tmp_path / "parts", seen.append, lambda: False)
     assert [progress.done for progress in seen] == [1, 2]
-    whole, parts = (
-        (tmp_path / name / des_sam.WEIGHTS).read_bytes()
-        for name in (
-            "whole",
-            "parts",
-        )
-    )
+    whole, parts = ((tmp_path / name / des_sam.WEIGHTS).read_bytes() for name in ("whole", "parts"))
     assert whole == parts
 
 
@@ -242,3 +239,29 @@ def test_cells_are_found_once_and_stay_near_their_boxes(own_net):
 def test_dice_of_the_same_mask_is_almost_nothing():
     sure = torch.tensor([[[20.0, -20.0]]])
     assert dice_loss(sure, (sure > 0).float()).item() < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shipped("boxwise_sam") is None, reason="built without weights of boxwise-sam")
+def test_one_real_image_is_learned_by_heart(tnbc, tmp_path):
+    """From its boxes alone: as well as its teacher draws the same cells in a person's boxes."""
+    sample = tnbc.sample(tnbc.split("train")[0], with_labels=True)
+    settings = settings_of("quick", device="cpu")
+    schedule = replace(settings.schedule, steps=250, epoch=50, lr=1e-3, average=0.9)
+    settings = replace(settings, schedule=schedule, zoom=(1.0, 1.0), colour=0.0)
+    made = frame.train(
+        "des-sam",
+        [replace(sample, labels=None)],
+        [],
+        settings,
+        output=tmp_path,
+        report=lambda p: print(p.done, p.values, flush=True),
+        stop=lambda: False,
+    )
+    found = frame.load(made, device="cpu").predict(sample.rgb).labels
+    teacher = BoxwiseSam(device="cpu")
+    taught = paint(teacher.decode(teacher.encode(sample.rgb), Prompts(boxes=sample.boxes)), *found.shape[::-1])
+    truth = sample.labels > 0
+    dice, limit = metrics.dice(truth, found > 0), metrics.dice(truth, taught > 0)
+    print(f"Dice {dice:.3f}, the teacher's with a person's boxes {limit:.3f}")
+    assert dice > limit - 0.04

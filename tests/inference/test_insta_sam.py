@@ -240,13 +240,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(own_net, tmp_path):
     assert not (tmp_path / "parts/insta-sam.json").exists()
     run(tmp_path / "parts", seen.append, lambda: False)
     assert [progress.done for progress in seen] == [1, 2]
-    whole, parts = (
-        (tmp_path / name / insta_sam.WEIGHTS).read_bytes()
-        for name in (
-            "whole",
-            "parts",
-        )
-    )
+    whole, parts = ((tmp_path / name / insta_sam.WEIGHTS).read_bytes() for name in ("whole", "parts"))
     assert whole == parts
 
 

@@ -65,6 +65,13 @@ def test_its_losses_fall_within_seconds(tmp_path):
     assert found.boxes.shape[1] == 4 and (np.diff(found.scores) <= 0).all()
 
 
+def test_a_file_that_describes_no_such_detector_is_declined(tmp_path):
+    about = {"model": FasterRcnn.model, "classes": 1, "settings": {"magic": 1}}
+    path = files.save(tmp_path / "detector.safetensors", {"none": torch.zeros(1)}, about)
+    with pytest.raises(files.BadWeights, match="magic is no setting of this version"):
+        FasterRcnn("tiny", device="cpu").load(path)
+
+
 @pytest.mark.slow
 def test_it_learns_boxes_and_classes(tmp_path):
     fields = [painted_field(i, classes=2) for i in range(2)]

@@ -83,16 +83,9 @@ class DesSam:
         """Boxes of the whole image, best first, and the mask of each."""
         height, width = rgb.shape[:2]
         halo = self.settings.view // 8
-        boxes, scores, masks = (
-            [np.zeros((0, 4))],
-            [
-                np.zeros(
-                    0,
-                    np.float32,
-                )
-            ],
-            list[BoxMask](),
-        )
+        boxes = [np.zeros((0, 4))]
+        scores = [np.zeros(0, np.float32)]
+        masks: list[BoxMask] = []
         for tile in tiles(
             width,
             height,
@@ -123,12 +116,8 @@ class DesSam:
         """Maps of a tile; boxes (n, 4), in pixels of the tile, whose middle lies in its core; their scores."""
         side, view = self.net.composed.side, self.settings.view
         with mixed(self.device):
-            seen = self.net.embed(
-                normalised(
-                    to_batch([squared(rgb, view)]).to(self.device),
-                    side,
-                )
-            )
+            image = to_batch([squared(rgb, view)]).to(self.device)
+            seen = self.net.embed(normalised(image, side))
         self.net.heads.score_thresh = self.settings.threshold
         found = self.net.detect(seen)
         boxes = found["boxes"].double().cpu().numpy() * view / side

@@ -58,10 +58,8 @@ def drawn(
 def distillation(teacher: Tensor, student: Tensor) -> Tensor:
     """BCE + Dice of the student's masks against the teacher's (paper, eq. 2); logits (n, h, w)."""
     wanted = (teacher > 0).to(student.dtype)
-    return binary_cross_entropy(student, wanted, torch.ones_like(student)) + dice_loss(
-        student,
-        wanted,
-    )
+    cross = binary_cross_entropy(student, wanted, torch.ones_like(student))
+    return cross + dice_loss(student, wanted)
 
 
 def edge_loss(
@@ -119,13 +117,8 @@ def loss_of(settings: DesSettings, where: torch.device) -> Any:
         total = torch.stack([value.float() for value in losses.values()]).sum()
         for i, one in enumerate(chosen):
             level = tuple(part[i : i + 1] for part in seen)
-            total = total + mask_losses(
-                model,
-                level,
-                images[i],
-                one,
-                settings,
-            ) / len(chosen)
+            of_masks = mask_losses(model, level, images[i], one, settings)
+            total = total + of_masks / len(chosen)
         return total
 
     return loss
