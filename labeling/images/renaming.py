@@ -8,7 +8,7 @@ from labeling.errors import Invalid
 from labeling.images.facts import one_line
 from labeling.images.models import Image
 from labeling.images.patients import Centre, KnownBy, Patient
-from labeling.images.permitted import decline_centre, decline_withdrawn
+from labeling.images.permitted import Permitted
 from labeling.images.splits import move_patients
 from labeling.projects.models import Project
 
@@ -21,7 +21,7 @@ def rename_centre(*, centre: Centre, name: str) -> Centre:
     project = Project.objects.for_change(centre.project_id)
     text = _named(name)
     if text != centre.name:
-        decline_centre(project, text)
+        Permitted(project).decline_centre(text)
     if Centre.objects.filter(project=centre.project_id, name=text).exclude(pk=centre.pk).exists():
         raise Invalid(_("there is a centre {name} already").format(name=text), field="name")
     centre.name = text
@@ -45,9 +45,10 @@ def change_patient(
     Raises Invalid, Sealed, SplitChanged, Archived.
     """
     project = Project.objects.for_change(patient.project_id)
-    decline_withdrawn(patient)
+    permitted = Permitted(project)
+    permitted.decline_withdrawn(patient)
     if centre is not None and (patient.centre is None or centre != patient.centre.name):
-        decline_centre(project, one_line(centre)[:200])
+        permitted.decline_centre(one_line(centre)[:200])
     if name is not None or centre is not None:
         _restate(project, Patient.objects.select_related("centre").get(pk=patient.pk), name, centre)
     if split != KEEP:

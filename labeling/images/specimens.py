@@ -17,7 +17,7 @@ from labeling.accounts.models import User
 from labeling.errors import Invalid
 from labeling.images.models import SPECIMEN, Image, SlideField
 from labeling.images.patients import Centre, KnownBy, Patient, Specimen, Split, SplitChange
-from labeling.images.permitted import decline_centre, decline_withdrawn
+from labeling.images.permitted import Permitted
 from labeling.images.splits import Change, image_counts, record_changes
 from labeling.projects.models import Project
 
@@ -142,8 +142,9 @@ def place_new_image(image: Image, specimen: Specimen, *, may_divide: bool = Fals
         patient = Patient(project=image.project, centre=own, known_by=key[0], name=key[1], split=image.split)
         register.add(patient)
     centre = patient.centre if patient and patient.centre else register.centre(specimen.centre)
-    decline_withdrawn(patient)
-    decline_centre(image.project, centre.name if centre else "")
+    permitted = Permitted(image.project)
+    permitted.decline_withdrawn(patient)
+    permitted.decline_centre(centre.name if centre else "")
     register.store_new()
     image.centre, image.patient = centre, patient
     if patient is None or patient.split in (None, image.split):
@@ -189,15 +190,16 @@ def restate(
     if not changed:
         return
     register = Register(project, without={one.image.pk for one in changed})
+    permitted = Permitted(project)
     counts = image_counts(project)
     groups: dict[tuple[Key, str], list[Restated]] = {}
     whose: dict[int, Patient | None] = {}
     for one in changed:
         key = key_of(one.specimen)
         patient = register.whose(one.specimen)
-        decline_withdrawn(patient)
+        permitted.decline_withdrawn(patient)
         if one.specimen.centre != one.image.specimen.centre:
-            decline_centre(project, one.specimen.centre)
+            permitted.decline_centre(one.specimen.centre)
         whose[one.image.pk] = patient
         if key is not None and patient is None:
             groups.setdefault((key, one.specimen.centre), []).append(one)

@@ -206,7 +206,7 @@ def lock_owners(projects: Iterable[int]) -> dict[int, set[int]]:
 def remove_member(*, project: Project, membership: Membership, by: User) -> None:
     """End somebody's part. What they annotated stays theirs. The last owner stays; only an owner removes an owner."""
     staying = lock_owners([project.pk]).get(project.pk, set()) - {membership.pk}
-    membership.refresh_from_db()
+    membership.refresh_from_db(fields=["role"])
     if membership.role == Role.OWNER:
         if project.role_of(by) != Role.OWNER:
             raise NotAllowed(_("only an owner can remove an owner"))

@@ -285,7 +285,7 @@ def test_where_everybody_has_a_layer_switches_counts_and_refusals_say_the_truth(
     for switch in switches.all():
         switch.click()
     wait_for(lambda: tells() == ("Cells 4", "4 cells", "all cells shown"), 5, f"both readings: {tells()}")
-    page.get_by_role("checkbox", name="Colour by person instead of class").check()
+    page.locator(".bw-status").get_by_label("Colour by").select_option("person")
     page.get_by_role("tab").first.click()
     wait_for(lambda: page.locator("[role=option]").count() == 4, 5, "the four cells in the list")
     bench.press("v")

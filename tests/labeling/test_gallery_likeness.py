@@ -392,7 +392,7 @@ def test_images_on_which_cells_were_drawn_since_are_named(made, asked):
 def test_an_order_of_80_cells_asks_few_questions(made, asked, django_assert_max_num_queries):
     compute(made)
     client = signed_in(made.people["annotator"])
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(23):
         client.get(f"/api/v1/projects/{made.project.pk}/gallery/likeness/")
 
 
