@@ -11,6 +11,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from labeling.accounts.invitations import reset_links
 from labeling.accounts.models import User
+from labeling.images.patients import Patient
 from labeling.projects.invitations import invite
 from labeling.projects.models import Role
 from labeling.projects.services import create_project
@@ -30,6 +31,7 @@ PAGES = {
     "new project": "/projects/new/",
     "work": "/projects/{project}/",
     "images": "/projects/{project}/images/",
+    "withdraw a patient": "/patients/{patient}/withdraw/",
     "images as a list": "/projects/{project}/images/?view=list",
     "no image found": "/projects/{project}/images/?q=nowhere",
     "rounds": "/projects/{project}/rounds/",
@@ -117,13 +119,15 @@ ELSEWHERE = {
 def make(lead: User) -> dict[str, Any]:
     """What the braces of the tables stand for, but project, image, round and label_class."""
     found = differing.make(lead)
+    empty = create_project(owner=lead, name="Without images")
     names = {
         "person": lead.pk,
         "uid": urlsafe_base64_encode(force_bytes(lead.pk)),
         "reset": reset_links.make_token(lead),
         "readings": found["project"],
         "read_twice": found["image"],
-        "empty": create_project(owner=lead, name="Without images").pk,
+        "empty": empty.pk,
+        "patient": Patient.objects.create(project=empty, name="P1").pk,
     }
     return names | _school(lead) | _studies(lead)
 
