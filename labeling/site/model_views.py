@@ -82,7 +82,7 @@ def version_row(version: ModelVersion) -> VersionRow:
     alone = next(iter(figures.masks.values()), None)  # of its own kind, where it was measured
     return VersionRow(
         version=version,
-        has_boxes=version.kind == ModelVersion.Kind.DETECTOR,
+        has_boxes=version.kind != ModelVersion.Kind.SEGMENTER,
         box_ap50=figures.box_ap50,
         mask_dice=alone.dice if alone else None,
         is_optimistic=any((figures.elsewhere, figures.seen_before, figures.optimistic)),

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from inference.documents.configuration import Beginnings, Model, RoundConfiguration
+from inference.documents.methods import METHODS
 from labeling.errors import Invalid, WrongState
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
@@ -55,7 +56,14 @@ def begin(project: Project, configuration: RoundConfiguration, start: Starts, sn
     """The configuration with its weights chosen. Raises Invalid, WrongState.
 
     Trained on from a version, the architecture must be the configuration's; used as it is, a version brings its own.
+    A method that is trained as a whole has a beginning of its own.
     """
+    if configuration.is_whole:
+        if any(one != Start() for one in start.values()):
+            words = _("{method} is trained from its own beginning, so no weights can be chosen for it.")
+            title = METHODS[configuration.method].title
+            raise Invalid(words.format(method=_(title)), field="start")
+        return configuration
     made = configuration
     chosen = {kind: version_of(project, kind, start.get(kind, Start())) for kind in KINDS}
     for kind, version in chosen.items():
