@@ -50,6 +50,7 @@ class Method:
     stages       of such a round
     nets         of the Segment Anything family that it can compose, the usual one first; empty for a method without one
     large_net    the usual one with the preset "paper"
+    own_start    whether it can be trained where this copy has no weights of boxwise-sam
     classes      whether it learns classes
     """
 
@@ -64,6 +65,7 @@ class Method:
     stages: tuple[str, ...] = OF_PARTS
     nets: tuple[str, ...] = ()
     large_net: str = ""
+    own_start: bool = False
     classes: bool = False
 
     @property
@@ -160,6 +162,7 @@ CFR_SAM = Method(
     stages=AS_A_WHOLE,
     nets=BLOCK_NETS,
     large_net="sam-vit-h",
+    own_start=True,
     classes=True,
 )
 REGISTERED = (BOXCELL, BOXCELL_POINTS, CELLBOXIFY, DES_SAM, INSTA_SAM, CFR_SAM)

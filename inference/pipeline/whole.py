@@ -166,13 +166,23 @@ def identity(configuration: RoundConfiguration) -> list[JsonValue]:
     """What names the method in a stage's key: its version, and the weights of the net that it composes."""
     named: list[JsonValue] = [described(configuration)]
     if METHODS[configuration.method].nets:
-        named.append(weights_of(configuration.prompter.name))
+        named.append(weights_of(configuration))
     return named
 
 
-def weights_of(net: str) -> str:
-    """SHA-256 of the weights of a net, "" where this copy has none of its own. Raises NotHere, with the remedy."""
+def weights_of(configuration: RoundConfiguration) -> str:
+    """SHA-256 of the weights of the net that the method composes; "" where it begins without.
+
+    Raises NotHere, with the remedy.
+    """
+    method, net = METHODS[configuration.method], configuration.prompter.name
     path = catalogue.found(net) if net in catalogue.ENTRIES else shipped(net.replace("-", "_"))
+    if path is None and not method.own_start:
+        raise catalogue.NotHere(
+            f"{method.title} composes {net}, and this copy of Boxwise has no weights of it. Choose another net as the "
+            f"prompter, such as sam-vit-b, after boxwise models pull sam-vit-b or, without a network, "
+            f"boxwise models add sam-vit-b FILE on the machine of the worker"
+        )
     if path is None:
         return ""
     changed = path.stat()

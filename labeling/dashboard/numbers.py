@@ -12,8 +12,7 @@ from django.db.models.functions import TruncDate
 from labeling.accounts.models import User
 from labeling.annotations.blinding import has_open_readings
 from labeling.annotations.models import Annotation, Layer
-from labeling.annotations.summaries import project_time
-from labeling.annotations.time_api import FEWEST_PEOPLE
+from labeling.annotations.summaries import FEWEST_PEOPLE, project_time
 from labeling.assignments.models import Reading, WorkItem
 from labeling.assignments.states import ItemState, ReadingState
 from labeling.jobs.models import Job

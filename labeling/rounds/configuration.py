@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import JsonValue
@@ -80,12 +80,17 @@ class Choice:
     def limit(self) -> Limit:
         return limit_of(self.path)
 
-    def is_of(self, method: Method) -> bool:
-        """Whether a method has this setting."""
+    @property
+    def methods(self) -> Literal["all", "parts", "whole"]:
+        """Which methods have this setting: all, those made of parts, or those that are trained as a whole."""
         place = self.path[0]
         if place in OF_ALL:
-            return True
-        return method.is_whole == (place == "recipe")
+            return "all"
+        return "whole" if place == "recipe" else "parts"
+
+    def is_of(self, method: Method) -> bool:
+        """Whether a method has this setting."""
+        return self.methods in ("all", "whole" if method.is_whole else "parts")
 
     @property
     def low(self) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema, create_model
 
 from inference.documents.configuration import RoundConfiguration
-from inference.documents.methods import DEFAULT, METHODS
+from inference.documents.methods import DEFAULT, METHODS, PROMPTERS
 from inference.documents.publication import TuningRow
 from inference.documents.snapshot import SnapshotSummary
 from inference.documents.stage_reports import (
@@ -31,6 +31,7 @@ from labeling.rounds.weights.starting import FROM_CURRENT, FROM_SHIPPED, Start, 
 
 PresetName = Annotated[str, OneOf(PRESETS)]
 DeviceName = Annotated[str, OneOf(DEVICES)]
+PrompterName = Annotated[str, OneOf(PROMPTERS)]
 MethodName = Annotated[str, OneOf(METHODS)]
 
 
@@ -119,6 +120,7 @@ class BeforeQuery(Query):
     preset: PresetName = "quick"
     device: DeviceName = "auto"
     method: MethodName = DEFAULT
+    prompter: PrompterName | None = None
 
 
 class CompareQuery(Query):
@@ -249,11 +251,13 @@ class EstimateAnswer(Answer):
 
 class MethodAnswer(Answer):
     """A method, and the cells that it needs and that there are. `missing` 0: it can start; else `sentence` says why
-    not."""
+    not. `prompters`: the nets that it can compose; empty where it takes any prompter, or none."""
 
     name: str
     title: str
+    description: str
     labels: list[str]
+    prompters: list[str]
     least: int
     usable: int
     missing: int
@@ -272,7 +276,9 @@ def method_answer(one: Offered) -> MethodAnswer:
     return MethodAnswer(
         name=one.method.name,
         title=one.method.title,
+        description=one.method.description,
         labels=list(one.method.labels),
+        prompters=list(one.method.nets),
         least=one.method.least,
         usable=one.usable,
         missing=one.missing,
@@ -337,12 +343,25 @@ class DifferenceAnswer(Answer):
     last: JsonValue
 
 
+class CostAnswer(Answer):
+    """What a round's method learned from and took. Null: not measured, not known, or time of too few people to show."""
+
+    round: int
+    method: Annotated[str, OneOf(METHODS)]
+    labels: str
+    cells: int | None
+    trained_parameters: int | None
+    training_seconds: float | None
+    annotation_seconds: float | None
+
+
 class CompareAnswer(Answer):
     images: int
     patients: int
     by_patient: bool
     sentences: list[str]
     measures: dict[str, list[FigureAnswer]]
+    costs: list[CostAnswer]
     configuration: list[DifferenceAnswer]
 
 
