@@ -19,9 +19,10 @@ Device = Literal["auto", "cpu", "gpu"]
 
 
 class Prompter(Document):
-    """The prompter by its name in inference/registry.py."""
+    """The prompter by its name in inference/registry.py. weights: key of the artifact where they are a team's own."""
 
     name: str = "boxwise"
+    weights: str | None = None
 
 
 class Prediction(Document):

@@ -89,7 +89,7 @@ def keys(content: Snapshot, configuration: RoundConfiguration) -> dict[str, str]
     # Not what is said of the reference set: its masks stand with their images, and words predict nothing anew.
     everything = digest(content.predicted_from())
     # Asked for its name alone: on the CPU, which every worker has. Where a net computes is no part of a key.
-    prompter = [configuration.prompter.as_json(), registry.prompter(configuration.prompter.name, device="cpu").name]
+    prompter = [configuration.prompter.as_json(), prompter_name(configuration)]
     detector, segmenter = configuration.detector, configuration.segmenter
     start = configuration.evaluation  # what is to be said of weights that learned elsewhere, or of what judges
     named = Keys()
@@ -112,6 +112,12 @@ def keys(content: Snapshot, configuration: RoundConfiguration) -> dict[str, str]
     return named
 
 
+def prompter_name(configuration: RoundConfiguration) -> str:
+    """What names the prompter's weights: the key of a team's own, else the name that the prompter gives itself."""
+    chosen = configuration.prompter
+    return chosen.weights or registry.prompter(chosen.name, device="cpu").name
+
+
 class Keys(dict[str, str]):
     """Kind of a stage -> its key."""
 
@@ -128,7 +134,8 @@ def keys_of_whole(content: Snapshot, configuration: RoundConfiguration, learned:
     everything = digest(content.predicted_from())
     named.name("prediction", everything, named["method"], configuration.prediction.as_json())
     named.name("instances", named["prediction"], configuration.instances.as_json())
-    named.name("evaluation", named["instances"], learned)
+    start = configuration.evaluation
+    named.name("evaluation", named["instances"], learned, *([start.as_json()] if start else []))
     named.name("publication", named["instances"])
     return named
 

@@ -118,10 +118,12 @@ class Inputs:
 
     artifacts        kind of a finished stage -> its artifact
     initial_weights  what the training of this stage begins with; None for what its trainer ships
+    prompter         a team's own weights of the prompter; None for those that its name means
     """
 
     artifacts: Mapping[str, Path]
     initial_weights: Path | None = None
+    prompter: Path | None = None
 
     def __getitem__(self, kind: str) -> Path:
         return self.artifacts[kind]
@@ -149,7 +151,8 @@ class Setting:
     device: str = "auto"
 
     def prompter(self) -> Prompter:
-        return registry.prompter(self.configuration.prompter.name, device=self.device)
+        own = {"weights": self.inputs.prompter} if self.inputs.prompter else {}
+        return registry.prompter(self.configuration.prompter.name, device=self.device, **own)
 
     def trainer(self, kind: str) -> Any:
         return trainer_of(kind, self.model(kind), classes=self.class_count, device=self.device)

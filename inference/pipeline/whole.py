@@ -49,15 +49,16 @@ def train(setting: Setting) -> tuple[Path, TrainingFacts]:
     settings = settings_for(configuration, device=setting.device)
     output = setting.work / "training"
     output.mkdir(parents=True, exist_ok=True)
-    folder = frame.train(
-        configuration.method,
-        learned,
-        checked,
-        settings,
-        output=output,
-        report=setting.report,
-        stop=setting.stop,
-    )
+    with catalogue.own_weights(configuration.prompter.name, setting.inputs.prompter):
+        folder = frame.train(
+            configuration.method,
+            learned,
+            checked,
+            settings,
+            output=output,
+            report=setting.report,
+            stop=setting.stop,
+        )
     facts = TrainingFacts(
         images=len(learned),
         validation_images=len(checked),
@@ -171,11 +172,14 @@ def identity(configuration: RoundConfiguration) -> list[JsonValue]:
 
 
 def weights_of(configuration: RoundConfiguration) -> str:
-    """SHA-256 of the weights of the net that the method composes; "" where it begins without.
+    """What names the weights of the net that the method composes: of a team's own their key, else their SHA-256; ""
+    where it begins without.
 
     Raises NotHere, with the remedy.
     """
     method, net = METHODS[configuration.method], configuration.prompter.name
+    if configuration.prompter.weights:
+        return configuration.prompter.weights
     path = catalogue.found(net) if net in catalogue.ENTRIES else shipped(net.replace("-", "_"))
     if path is None and not method.own_start:
         raise catalogue.NotHere(

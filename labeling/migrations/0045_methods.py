@@ -8,9 +8,13 @@ WHOLE = ("cellboxify", "des-sam", "insta-sam", "cfr-sam")
 
 
 def remove_rounds_of_these_methods(apps, schema_editor):
-    """What was before cannot read their configuration; their proposals stay as layers that no round names."""
-    rounds = apps_of_one_state(apps).get_model("labeling", "Round")
-    rounds.objects.filter(configuration__method__in=WHOLE).delete()
+    """What was before cannot read their configuration, nor that of rounds with own weights of a prompter; their
+    proposals stay as layers that no round names."""
+    before = apps_of_one_state(apps)
+    rounds = before.get_model("labeling", "Round").objects
+    rounds.filter(configuration__method__in=WHOLE).delete()
+    rounds.filter(configuration__prompter__has_key="weights").delete()
+    before.get_model("labeling", "ModelVersion").objects.filter(kind="prompter").delete()
 
 
 class Migration(migrations.Migration):
@@ -23,7 +27,13 @@ class Migration(migrations.Migration):
             model_name="modelversion",
             name="kind",
             field=models.CharField(
-                choices=[("detector", "detector"), ("segmenter", "segmenter"), ("method", "method")], max_length=20
+                choices=[
+                    ("detector", "detector"),
+                    ("segmenter", "segmenter"),
+                    ("method", "method"),
+                    ("prompter", "prompter"),
+                ],
+                max_length=20,
             ),
         ),
         migrations.AlterField(

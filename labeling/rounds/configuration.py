@@ -1,5 +1,6 @@
 """What a round does, as numbers: presets, the few that people may change, and what differs between two rounds."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -164,6 +165,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "method": tuple(METHODS),
     "prompter": tuple(PROMPTERS),
 }
+OWN_PROMPTER = re.compile(r"version:([1-9][0-9]{0,17})")  # a version of the project, by its id
 NAMES = (*BY_NAME, *WORDS)  # of everything that people may set
 
 
@@ -214,8 +216,11 @@ def _base(preset: str, method: Method) -> JsonObject:
 
 
 def _prompter(name: str, method: Method) -> str:
-    """The name of a prompter that a method can work with. Raises Invalid."""
-    if not method.is_whole or name in method.nets:
+    """The name of a prompter that a method can work with. Raises Invalid.
+
+    Which net a version of the project is, and whether it fits, is seen when the round begins (weights/starting.py).
+    """
+    if not method.is_whole or name in method.nets or (method.nets and OWN_PROMPTER.fullmatch(name)):
         return name
     title = _(method.title)
     if not method.nets:
@@ -243,6 +248,8 @@ def _set(made: JsonObject, choice: Choice, value: object, preset: str, method: M
 
 
 def _word(name: str, value: object) -> str:
+    if name == "prompter" and isinstance(value, str) and OWN_PROMPTER.fullmatch(value):
+        return value
     if not isinstance(value, str) or value not in WORDS[name]:
         raise Invalid(f"{name} must be one of {', '.join(WORDS[name])}, not {str(value)[:40]!r}", field=name)
     return value

@@ -402,6 +402,7 @@ class ModelVersion(models.Model):
         DETECTOR = "detector", "detector"
         SEGMENTER = "segmenter", "segmenter"
         METHOD = "method", "method"
+        PROMPTER = "prompter", "prompter"
 
     class Origin(models.TextChoices):
         TRAINED = "trained", "trained here"

@@ -18,6 +18,7 @@ from labeling.images.models import Image, Split, learned_from
 from labeling.images.similar import in_other_splits, likeness
 from labeling.images.similar import remedy as one_split
 from labeling.projects.models import Project
+from labeling.rounds.configuration import OWN_PROMPTER
 from labeling.rounds.methods import needs
 from labeling.rounds.reference import locked_images
 from labeling.rounds.snapshots import SAME_SCALE
@@ -136,7 +137,7 @@ def nothing_to_learn(work: Work) -> list[Limitation]:
 def net_missing(work: Work) -> list[Limitation]:
     """The weights of the net that the method composes, as far as this machine knows; the worker may be another one."""
     method = work.method
-    if not method.nets:
+    if not method.nets or OWN_PROMPTER.fullmatch(work.prompter):
         return []
     net = work.prompter if work.prompter in method.nets else method.net_of(work.preset)
     if net in catalogue.ENTRIES:

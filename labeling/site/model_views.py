@@ -78,7 +78,7 @@ def version_row(version: ModelVersion) -> VersionRow:
     alone = next(iter(figures.masks.values()), None)  # of its own kind, where it was measured
     return VersionRow(
         version=version,
-        has_boxes=version.kind != ModelVersion.Kind.SEGMENTER,
+        has_boxes=version.kind in (ModelVersion.Kind.DETECTOR, ModelVersion.Kind.METHOD),
         box_ap50=figures.box_ap50,
         mask_dice=alone.dice if alone else None,
         is_optimistic=any((figures.elsewhere, figures.seen_before, figures.optimistic)),

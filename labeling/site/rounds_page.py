@@ -46,6 +46,7 @@ def show(request: Request, found: Project) -> HttpResponse:
         "methods": methods,
         "method": preselected(methods),
         "prompters": list(PROMPTERS.items()),
+        "own_prompters": list(found.model_versions.filter(kind=ModelVersion.Kind.PROMPTER)),
         "starts": starts(found) if "manage" in framed["may"] else [],
     }
     if framed["active"] is not None:

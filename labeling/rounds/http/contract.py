@@ -24,14 +24,23 @@ from inference.documents.stage_reports import (
 from labeling.contract import Answer, Body, File, Form, Given, OneOf, Query, QueryId, ShortText, Text
 from labeling.numbers import LARGEST
 from labeling.paging import Listing
-from labeling.rounds.configuration import CHOICES, DEVICES, PRESETS, WORDS
+from labeling.rounds.configuration import CHOICES, DEVICES, OWN_PROMPTER, PRESETS, WORDS
 from labeling.rounds.methods import Offered
 from labeling.rounds.models import ModelVersion, Promotion, ReferenceSet, Round, Stage, Tuning, WeightsImport
 from labeling.rounds.weights.starting import FROM_CURRENT, FROM_SHIPPED, Start, Starts
 
 PresetName = Annotated[str, OneOf(PRESETS)]
 DeviceName = Annotated[str, OneOf(DEVICES)]
-PrompterName = Annotated[str, OneOf(PROMPTERS)]
+
+
+def _prompter(value: object) -> str:
+    if isinstance(value, str) and (value in PROMPTERS or OWN_PROMPTER.fullmatch(value)):
+        return value
+    raise ValueError(f"{{field}} must be one of {', '.join(PROMPTERS)}, or version:ID of a prompter of this project")
+
+
+_PROMPTER_SCHEMA = {"anyOf": [{"enum": list(PROMPTERS)}, {"type": "string", "pattern": "^version:[1-9][0-9]{0,17}$"}]}
+PrompterName = Annotated[str, BeforeValidator(_prompter), WithJsonSchema(_PROMPTER_SCHEMA)]
 MethodName = Annotated[str, OneOf(METHODS)]
 
 
@@ -47,6 +56,7 @@ def _changes() -> type[Body]:
         fields[choice.name] = (Annotated[limit.kind, bounds] | None, None)
     for name, words in WORDS.items():
         fields[name] = (Annotated[str, OneOf(words)] | None, None)
+    fields["prompter"] = (PrompterName | None, None)
     return create_model("RoundChanges", __base__=Body, __doc__=_changes.__doc__, **fields)
 
 

@@ -197,6 +197,8 @@ def how_it_differs(round_: Round) -> str:
 def net_lines(round_: Round, models: dict[str, ModelVersion]) -> list[str]:
     """The prompter of a method of parts; of one that is trained as a whole its net, which is in the folder."""
     chosen = round_.parameters
+    if not chosen.is_whole and chosen.prompter.weights:
+        return [f"- prompter: {chosen.prompter.name} with the project's own weights, which are not in this folder"]
     if not chosen.is_whole:
         return [prompter_line(chosen.prompter.name)]
     trained = models["method"].artifact.facts_as(TrainingFacts).trained_parameters

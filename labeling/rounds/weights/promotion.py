@@ -160,7 +160,7 @@ def figures_of(version: ModelVersion) -> Figures:
     """
     figures = version.figures
     found = dict(figures.given())
-    if version.kind == ModelVersion.Kind.SEGMENTER:
+    if version.kind not in (ModelVersion.Kind.DETECTOR, ModelVersion.Kind.METHOD):
         found.pop("box_ap50", None)
     alone = {part: measures for part, measures in figures.masks.items() if part == version.kind}
     found["masks"] = alone
