@@ -2256,9 +2256,10 @@ class PromotionAnswer(TypedDict):
 
 
 class Prompter(TypedDict):
-    """The prompter by its name in inference/registry.py."""
+    """The prompter by its name in inference/registry.py. weights: key of the artifact where they are a team's own."""
 
     name: "NotRequired[str]"
+    weights: "NotRequired[str | None]"
 
 
 class ProposalBody(TypedDict):
@@ -2486,7 +2487,7 @@ class RoundChanges(TypedDict):
     seed: "NotRequired[int | None]"
     device: "NotRequired[Literal['auto', 'cpu', 'gpu'] | None]"
     method: "NotRequired[Literal['boxcell', 'boxcell-points', 'cellboxify', 'des-sam', 'insta-sam', 'cfr-sam'] | None]"
-    prompter: "NotRequired[Literal['boxwise', 'grabcut', 'sam-vit-b', 'sam-vit-l', 'sam-vit-h', 'mobile-sam', 'sam2-tiny', 'sam2-small', 'sam2-base-plus', 'sam2-large', 'sam2.1-tiny', 'sam2.1-small', 'sam2.1-base-plus', 'sam2.1-large', 'medsam', 'micro-sam-vit-t', 'micro-sam-vit-b', 'micro-sam-vit-l'] | None]"
+    prompter: "NotRequired[Literal['boxwise', 'grabcut', 'sam-vit-b', 'sam-vit-l', 'sam-vit-h', 'mobile-sam', 'sam2-tiny', 'sam2-small', 'sam2-base-plus', 'sam2-large', 'sam2.1-tiny', 'sam2.1-small', 'sam2.1-base-plus', 'sam2.1-large', 'medsam', 'micro-sam-vit-t', 'micro-sam-vit-b', 'micro-sam-vit-l'] | str | None]"
 
 
 class RoundConfiguration(TypedDict):
@@ -3113,7 +3114,7 @@ VersionAnswer = TypedDict(
     "VersionAnswer",
     {
         "id": "int",
-        "kind": "Literal['detector', 'segmenter', 'method']",
+        "kind": "Literal['detector', 'segmenter', 'method', 'prompter']",
         "number": "int",
         "origin": "Literal['trained', 'imported', 'shipped']",
         "model": "str",
@@ -4599,7 +4600,7 @@ class Operations:
         cursor: str | None = None,
         limit: int | None = None,
         ordering: Literal["-id", "id", "-number", "number"] | None = None,
-        kind: Literal["detector", "segmenter", "method"] | None = None,
+        kind: Literal["detector", "segmenter", "method", "prompter"] | None = None,
         origin: Literal["trained", "imported", "shipped"] | None = None,
     ) -> Page_VersionAnswer:
         """GET /api/v1/projects/{project}/models/"""
@@ -4804,6 +4805,7 @@ class Operations:
             "micro-sam-vit-b",
             "micro-sam-vit-l",
         ]
+        | str
         | None = None,
     ) -> BeforeAnswer:
         """GET /api/v1/projects/{project}/rounds/before/  What would limit a round that is started now, and how long it

@@ -5741,11 +5741,13 @@ export interface components {
     };
     /**
      * Prompter
-     * @description The prompter by its name in inference/registry.py.
+     * @description The prompter by its name in inference/registry.py. weights: key of the artifact where they are a team's own.
      */
     Prompter: {
       /** @default boxwise */
       name?: string;
+      /** @default null */
+      weights?: string | null;
     };
     /**
      * ProposalBody
@@ -6076,6 +6078,7 @@ export interface components {
             | "micro-sam-vit-b"
             | "micro-sam-vit-l"
           )
+        | string
         | null;
     };
     /**
@@ -6098,7 +6101,8 @@ export interface components {
       device?: "auto" | "cpu" | "gpu";
       /**
        * @default {
-       *       "name": "boxwise"
+       *       "name": "boxwise",
+       *       "weights": null
        *     }
        */
       prompter?: components["schemas"]["Prompter"];
@@ -6976,7 +6980,7 @@ export interface components {
     VersionAnswer: {
       id: number;
       /** @enum {string} */
-      kind: "detector" | "segmenter" | "method";
+      kind: "detector" | "segmenter" | "method" | "prompter";
       number: number;
       /** @enum {string} */
       origin: "trained" | "imported" | "shipped";
@@ -12135,7 +12139,7 @@ export interface operations {
         /** @description rows of a page at most */
         limit?: number;
         ordering?: "-id" | "id" | "-number" | "number";
-        kind?: ("detector" | "segmenter" | "method") | null;
+        kind?: ("detector" | "segmenter" | "method" | "prompter") | null;
         origin?: ("trained" | "imported" | "shipped") | null;
       };
       header?: never;
@@ -12753,6 +12757,7 @@ export interface operations {
               | "micro-sam-vit-b"
               | "micro-sam-vit-l"
             )
+          | string
           | null;
       };
       header?: never;
