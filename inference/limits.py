@@ -119,6 +119,14 @@ def fault_of_change(model: str, name: str, value: Any) -> str:
     return f"{name} must be {reason}, not {repr(value)[:40]}" if reason else ""
 
 
+def fault_of_recipe(name: str, value: Any) -> str:
+    """Why a method that is trained as a whole cannot be changed so; empty when it can be."""
+    if name not in TRAINING:
+        return f"'recipe' has no setting {name!r}; there are {', '.join(TRAINING)}"
+    reason = TRAINING[name].reason(value)
+    return f"{name} must be {reason}, not {repr(value)[:40]}" if reason else ""
+
+
 def missing(model: str, name: str) -> str:
     """Why a model cannot take a setting of TRAINING; empty when it can."""
     if name in CHANGEABLE.get(model, TRAINING):

@@ -511,6 +511,7 @@ class CompareAnswer(TypedDict):
     by_patient: "bool"
     sentences: "list[str]"
     measures: "dict[str, list[FigureAnswer]]"
+    costs: "list[CostAnswer]"
     configuration: "list[DifferenceAnswer]"
 
 
@@ -552,6 +553,18 @@ class ConsensusBody(TypedDict):
     um: "NotRequired[float]"
     shapes: "NotRequired[Literal['majority', 'staple']]"
     classes: "NotRequired[Literal['majority', 'dawid_skene']]"
+
+
+class CostAnswer(TypedDict):
+    """What a round's method learned from and took. Null: not measured, not known, or time of too few people to show."""
+
+    round: "int"
+    method: "Literal['boxcell', 'boxcell-points', 'cellboxify', 'des-sam', 'insta-sam', 'cfr-sam']"
+    labels: "str"
+    cells: "int | None"
+    trained_parameters: "int | None"
+    training_seconds: "float | None"
+    annotation_seconds: "float | None"
 
 
 class CropAnswer(TypedDict):
@@ -834,9 +847,10 @@ class FigureAnswer(TypedDict):
 
 class Figures(TypedDict):
     """What an evaluation says of a round. The sentences are shown as they are, and nothing compares them.  masks
-    measures of the masks of each part; empty where no reference was drawn without proposals repair      what a
-    person still has to do, for each 100 cells of the reference (inference/repair.py) sentence    why something
-    is not measured; optimistic, elsewhere, seen_before: why the figures flatter
+    measures of the masks of each part, what is proposed under "fused" or "method"; empty where no reference
+    was drawn without proposals repair      what a person still has to do, for each 100 cells of the reference
+    (inference/repair.py) sentence    why something is not measured; optimistic, elsewhere, seen_before: why the
+    figures flatter
     """
 
     box_ap50: "NotRequired[float | None]"
@@ -1324,7 +1338,7 @@ class LineAnswer(TypedDict):
 
     id: "int"
     at: "str"
-    stage: "Literal['pseudo_masks', 'detector', 'segmenter', 'prediction', 'fusion', 'instances', 'evaluation', 'publication']"
+    stage: "Literal['method', 'pseudo_masks', 'detector', 'segmenter', 'prediction', 'fusion', 'instances', 'evaluation', 'publication']"
     text: "str"
     values: "dict[str, JsonValue]"
 
@@ -1566,12 +1580,14 @@ class MergeBody(TypedDict):
 
 class MethodAnswer(TypedDict):
     """A method, and the cells that it needs and that there are. `missing` 0: it can start; else `sentence` says why
-    not.
+    not. `prompters`: the nets that it can compose; empty where it takes any prompter, or none.
     """
 
     name: "str"
     title: "str"
+    description: "str"
     labels: "list[str]"
+    prompters: "list[str]"
     least: "int"
     usable: "int"
     missing: "int"
@@ -1608,11 +1624,12 @@ class Model(TypedDict):
 
 
 class ModelNames(TypedDict):
-    """Names with versions of what made a prediction."""
+    """Names with versions of what made a prediction: of a detector, a segmenter and a prompter, or of one method."""
 
     detector: "NotRequired[str]"
     segmenter: "NotRequired[str]"
     prompter: "NotRequired[str]"
+    method: "NotRequired[str]"
 
 
 ModelStart = TypedDict(
@@ -2239,9 +2256,10 @@ class PromotionAnswer(TypedDict):
 
 
 class Prompter(TypedDict):
-    """The prompter by its name in inference/registry.py."""
+    """The prompter by its name in inference/registry.py. weights: key of the artifact where they are a team's own."""
 
     name: "NotRequired[str]"
+    weights: "NotRequired[str | None]"
 
 
 class ProposalBody(TypedDict):
@@ -2302,6 +2320,15 @@ class ReadingAnswer(TypedDict):
     reason: "str"
     is_blind: "bool"
     proposals: "list[ShownProposals]"
+
+
+class Recipe(TypedDict):
+    """How a method that is trained as a whole is trained.  change  numbers of limits.TRAINING that differ from the
+    preset's
+    """
+
+    preset: "NotRequired[str]"
+    change: "NotRequired[dict[str, JsonValue]]"
 
 
 class RectangleBody(TypedDict):
@@ -2455,18 +2482,21 @@ class RoundChanges(TypedDict):
     detector_lr: "NotRequired[float | None]"
     segmenter_steps: "NotRequired[int | None]"
     segmenter_lr: "NotRequired[float | None]"
+    steps: "NotRequired[int | None]"
+    lr: "NotRequired[float | None]"
     seed: "NotRequired[int | None]"
     device: "NotRequired[Literal['auto', 'cpu', 'gpu'] | None]"
-    method: "NotRequired[Literal['boxcell', 'boxcell-points'] | None]"
-    prompter: "NotRequired[Literal['boxwise', 'grabcut', 'sam-vit-b', 'sam-vit-l', 'sam-vit-h', 'mobile-sam', 'sam2-tiny', 'sam2-small', 'sam2-base-plus', 'sam2-large', 'sam2.1-tiny', 'sam2.1-small', 'sam2.1-base-plus', 'sam2.1-large', 'medsam', 'micro-sam-vit-t', 'micro-sam-vit-b', 'micro-sam-vit-l'] | None]"
+    method: "NotRequired[Literal['boxcell', 'boxcell-points', 'cellboxify', 'des-sam', 'insta-sam', 'cfr-sam'] | None]"
+    prompter: "NotRequired[Literal['boxwise', 'grabcut', 'sam-vit-b', 'sam-vit-l', 'sam-vit-h', 'mobile-sam', 'sam2-tiny', 'sam2-small', 'sam2-base-plus', 'sam2-large', 'sam2.1-tiny', 'sam2.1-small', 'sam2.1-base-plus', 'sam2.1-large', 'medsam', 'micro-sam-vit-t', 'micro-sam-vit-b', 'micro-sam-vit-l'] | str | None]"
 
 
 class RoundConfiguration(TypedDict):
     """Every parameter of a round. Rounds of before name fewer: what is not there has the default.  method  of
-    inference/documents/methods.py
+    inference/documents/methods.py recipe  of a method that is trained as a whole; detector, segmenter and
+    fusion are then not used
     """
 
-    method: "NotRequired[Literal['boxcell', 'boxcell-points']]"
+    method: "NotRequired[Literal['boxcell', 'boxcell-points', 'cellboxify', 'des-sam', 'insta-sam', 'cfr-sam']]"
     device: "NotRequired[Literal['auto', 'cpu', 'gpu']]"
     prompter: "NotRequired[Prompter]"
     prediction: "NotRequired[Prediction]"
@@ -2474,6 +2504,7 @@ class RoundConfiguration(TypedDict):
     instances: "NotRequired[Instances]"
     detector: "NotRequired[Model]"
     segmenter: "NotRequired[Model]"
+    recipe: "NotRequired[Recipe | None]"
     evaluation: "NotRequired[Beginnings | None]"
 
 
@@ -2736,7 +2767,7 @@ class SplitCount(TypedDict):
 
 
 class StageAnswer(TypedDict):
-    kind: "Literal['pseudo_masks', 'detector', 'segmenter', 'prediction', 'fusion', 'instances', 'evaluation', 'publication']"
+    kind: "Literal['method', 'pseudo_masks', 'detector', 'segmenter', 'prediction', 'fusion', 'instances', 'evaluation', 'publication']"
     name: "str"
     state: "Literal['waiting', 'running', 'done', 'reused', 'cancelled', 'failed']"
     done: "int"
@@ -2952,7 +2983,9 @@ class TokenAnswer(TypedDict):
 
 
 class TrainingFacts(TypedDict):
-    """Of weights: trained here, shipped, or brought along. settings: every parameter of the model, by its own names."""
+    """Of weights: trained here, shipped, or brought along.  settings           every parameter of the model, by its
+    own names trained_parameters  numbers of the net that the training may change; not known of rounds of before
+    """
 
     model: "NotRequired[str]"
     classes: "NotRequired[int]"
@@ -2960,6 +2993,7 @@ class TrainingFacts(TypedDict):
     images: "NotRequired[int | None]"
     validation_images: "NotRequired[int | None]"
     cells: "NotRequired[int | None]"
+    trained_parameters: "NotRequired[int | None]"
 
 
 class TuningAnswer(TypedDict):
@@ -3080,7 +3114,7 @@ VersionAnswer = TypedDict(
     "VersionAnswer",
     {
         "id": "int",
-        "kind": "Literal['detector', 'segmenter']",
+        "kind": "Literal['detector', 'segmenter', 'method', 'prompter']",
         "number": "int",
         "origin": "Literal['trained', 'imported', 'shipped']",
         "model": "str",
@@ -4566,7 +4600,7 @@ class Operations:
         cursor: str | None = None,
         limit: int | None = None,
         ordering: Literal["-id", "id", "-number", "number"] | None = None,
-        kind: Literal["detector", "segmenter"] | None = None,
+        kind: Literal["detector", "segmenter", "method", "prompter"] | None = None,
         origin: Literal["trained", "imported", "shipped"] | None = None,
     ) -> Page_VersionAnswer:
         """GET /api/v1/projects/{project}/models/"""
@@ -4750,13 +4784,37 @@ class Operations:
         *,
         preset: Literal["quick", "standard", "tiny", "paper"] | None = None,
         device: Literal["auto", "cpu", "gpu"] | None = None,
-        method: Literal["boxcell", "boxcell-points"] | None = None,
+        method: Literal["boxcell", "boxcell-points", "cellboxify", "des-sam", "insta-sam", "cfr-sam"] | None = None,
+        prompter: Literal[
+            "boxwise",
+            "grabcut",
+            "sam-vit-b",
+            "sam-vit-l",
+            "sam-vit-h",
+            "mobile-sam",
+            "sam2-tiny",
+            "sam2-small",
+            "sam2-base-plus",
+            "sam2-large",
+            "sam2.1-tiny",
+            "sam2.1-small",
+            "sam2.1-base-plus",
+            "sam2.1-large",
+            "medsam",
+            "micro-sam-vit-t",
+            "micro-sam-vit-b",
+            "micro-sam-vit-l",
+        ]
+        | str
+        | None = None,
     ) -> BeforeAnswer:
         """GET /api/v1/projects/{project}/rounds/before/  What would limit a round that is started now, and how long it
         would take.
         """
         found: BeforeAnswer = self.sender.json(
-            "GET", f"projects/{project}/rounds/before/", query={"preset": preset, "device": device, "method": method}
+            "GET",
+            f"projects/{project}/rounds/before/",
+            query={"preset": preset, "device": device, "method": method, "prompter": prompter},
         )
         return found
 

@@ -3344,6 +3344,7 @@ export interface components {
       measures: {
         [key: string]: components["schemas"]["FigureAnswer"][];
       };
+      costs: components["schemas"]["CostAnswer"][];
       configuration: components["schemas"]["DifferenceAnswer"][];
     };
     /**
@@ -3404,6 +3405,20 @@ export interface components {
        * @enum {string}
        */
       classes?: "majority" | "dawid_skene";
+    };
+    /**
+     * CostAnswer
+     * @description What a round's method learned from and took. Null: not measured, not known, or time of too few people to show.
+     */
+    CostAnswer: {
+      round: number;
+      /** @enum {string} */
+      method: "boxcell" | "boxcell-points" | "cellboxify" | "des-sam" | "insta-sam" | "cfr-sam";
+      labels: string;
+      cells: number | null;
+      trained_parameters: number | null;
+      training_seconds: number | null;
+      annotation_seconds: number | null;
     };
     /**
      * CropAnswer
@@ -3777,7 +3792,8 @@ export interface components {
      * Figures
      * @description What an evaluation says of a round. The sentences are shown as they are, and nothing compares them.
      *
-     *     masks       measures of the masks of each part; empty where no reference was drawn without proposals
+     *     masks       measures of the masks of each part, what is proposed under "fused" or "method"; empty where no reference
+     *                 was drawn without proposals
      *     repair      what a person still has to do, for each 100 cells of the reference (inference/repair.py)
      *     sentence    why something is not measured; optimistic, elsewhere, seen_before: why the figures flatter
      */
@@ -4478,6 +4494,7 @@ export interface components {
       at: string;
       /** @enum {string} */
       stage:
+        | "method"
         | "pseudo_masks"
         | "detector"
         | "segmenter"
@@ -4805,12 +4822,14 @@ export interface components {
     /**
      * MethodAnswer
      * @description A method, and the cells that it needs and that there are. `missing` 0: it can start; else `sentence` says why
-     *     not.
+     *     not. `prompters`: the nets that it can compose; empty where it takes any prompter, or none.
      */
     MethodAnswer: {
       name: string;
       title: string;
+      description: string;
       labels: string[];
+      prompters: string[];
       least: number;
       usable: number;
       missing: number;
@@ -4858,7 +4877,7 @@ export interface components {
     };
     /**
      * ModelNames
-     * @description Names with versions of what made a prediction.
+     * @description Names with versions of what made a prediction: of a detector, a segmenter and a prompter, or of one method.
      */
     ModelNames: {
       /** @default  */
@@ -4867,6 +4886,8 @@ export interface components {
       segmenter?: string;
       /** @default  */
       prompter?: string;
+      /** @default  */
+      method?: string;
     };
     /**
      * ModelStart
@@ -5586,7 +5607,8 @@ export interface components {
        * @default {
        *       "detector": "",
        *       "segmenter": "",
-       *       "prompter": ""
+       *       "prompter": "",
+       *       "method": ""
        *     }
        */
       models?: components["schemas"]["ModelNames"];
@@ -5719,11 +5741,13 @@ export interface components {
     };
     /**
      * Prompter
-     * @description The prompter by its name in inference/registry.py.
+     * @description The prompter by its name in inference/registry.py. weights: key of the artifact where they are a team's own.
      */
     Prompter: {
       /** @default boxwise */
       name?: string;
+      /** @default null */
+      weights?: string | null;
     };
     /**
      * ProposalBody
@@ -5806,6 +5830,20 @@ export interface components {
       reason: string;
       is_blind: boolean;
       proposals: components["schemas"]["ShownProposals"][];
+    };
+    /**
+     * Recipe
+     * @description How a method that is trained as a whole is trained.
+     *
+     *     change  numbers of limits.TRAINING that differ from the preset's
+     */
+    Recipe: {
+      /** @default quick */
+      preset?: string;
+      /** @default {} */
+      change?: {
+        [key: string]: components["schemas"]["JsonValue"];
+      };
     };
     /** RectangleBody */
     RectangleBody: {
@@ -6009,11 +6047,15 @@ export interface components {
       /** @default null */
       segmenter_lr?: number | null;
       /** @default null */
+      steps?: number | null;
+      /** @default null */
+      lr?: number | null;
+      /** @default null */
       seed?: number | null;
       /** @default null */
       device?: ("auto" | "cpu" | "gpu") | null;
       /** @default null */
-      method?: ("boxcell" | "boxcell-points") | null;
+      method?: ("boxcell" | "boxcell-points" | "cellboxify" | "des-sam" | "insta-sam" | "cfr-sam") | null;
       /** @default null */
       prompter?:
         | (
@@ -6036,6 +6078,7 @@ export interface components {
             | "micro-sam-vit-b"
             | "micro-sam-vit-l"
           )
+        | string
         | null;
     };
     /**
@@ -6043,13 +6086,14 @@ export interface components {
      * @description Every parameter of a round. Rounds of before name fewer: what is not there has the default.
      *
      *     method  of inference/documents/methods.py
+     *     recipe  of a method that is trained as a whole; detector, segmenter and fusion are then not used
      */
     RoundConfiguration: {
       /**
        * @default boxcell
        * @enum {string}
        */
-      method?: "boxcell" | "boxcell-points";
+      method?: "boxcell" | "boxcell-points" | "cellboxify" | "des-sam" | "insta-sam" | "cfr-sam";
       /**
        * @default auto
        * @enum {string}
@@ -6057,7 +6101,8 @@ export interface components {
       device?: "auto" | "cpu" | "gpu";
       /**
        * @default {
-       *       "name": "boxwise"
+       *       "name": "boxwise",
+       *       "weights": null
        *     }
        */
       prompter?: components["schemas"]["Prompter"];
@@ -6114,6 +6159,8 @@ export interface components {
        *     }
        */
       segmenter?: components["schemas"]["Model"];
+      /** @default null */
+      recipe?: components["schemas"]["Recipe"] | null;
       /** @default null */
       evaluation?: components["schemas"]["Beginnings"] | null;
     };
@@ -6442,6 +6489,7 @@ export interface components {
     StageAnswer: {
       /** @enum {string} */
       kind:
+        | "method"
         | "pseudo_masks"
         | "detector"
         | "segmenter"
@@ -6733,7 +6781,10 @@ export interface components {
     };
     /**
      * TrainingFacts
-     * @description Of weights: trained here, shipped, or brought along. settings: every parameter of the model, by its own names.
+     * @description Of weights: trained here, shipped, or brought along.
+     *
+     *     settings           every parameter of the model, by its own names
+     *     trained_parameters  numbers of the net that the training may change; not known of rounds of before
      */
     TrainingFacts: {
       /** @default  */
@@ -6750,6 +6801,8 @@ export interface components {
       validation_images?: number | null;
       /** @default null */
       cells?: number | null;
+      /** @default null */
+      trained_parameters?: number | null;
     };
     /**
      * TuningAnswer
@@ -6927,7 +6980,7 @@ export interface components {
     VersionAnswer: {
       id: number;
       /** @enum {string} */
-      kind: "detector" | "segmenter";
+      kind: "detector" | "segmenter" | "method" | "prompter";
       number: number;
       /** @enum {string} */
       origin: "trained" | "imported" | "shipped";
@@ -12086,7 +12139,7 @@ export interface operations {
         /** @description rows of a page at most */
         limit?: number;
         ordering?: "-id" | "id" | "-number" | "number";
-        kind?: ("detector" | "segmenter") | null;
+        kind?: ("detector" | "segmenter" | "method" | "prompter") | null;
         origin?: ("trained" | "imported" | "shipped") | null;
       };
       header?: never;
@@ -12682,7 +12735,30 @@ export interface operations {
       query?: {
         preset?: "quick" | "standard" | "tiny" | "paper";
         device?: "auto" | "cpu" | "gpu";
-        method?: "boxcell" | "boxcell-points";
+        method?: "boxcell" | "boxcell-points" | "cellboxify" | "des-sam" | "insta-sam" | "cfr-sam";
+        prompter?:
+          | (
+              | "boxwise"
+              | "grabcut"
+              | "sam-vit-b"
+              | "sam-vit-l"
+              | "sam-vit-h"
+              | "mobile-sam"
+              | "sam2-tiny"
+              | "sam2-small"
+              | "sam2-base-plus"
+              | "sam2-large"
+              | "sam2.1-tiny"
+              | "sam2.1-small"
+              | "sam2.1-base-plus"
+              | "sam2.1-large"
+              | "medsam"
+              | "micro-sam-vit-t"
+              | "micro-sam-vit-b"
+              | "micro-sam-vit-l"
+            )
+          | string
+          | null;
       };
       header?: never;
       path: {

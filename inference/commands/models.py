@@ -35,7 +35,12 @@ def main(argv: list[str]) -> int:
         "refused), checks that it fits the architecture, and writes it with its description.",
     )
     convert.add_argument("file", type=Path)
-    convert.add_argument("--as", dest="name", required=True, help="centre, faster-rcnn, yolo, caranet, segformer, unet")
+    convert.add_argument(
+        "--as",
+        dest="name",
+        required=True,
+        help="centre, faster-rcnn, yolo, caranet, segformer, unet, or sam for a net of the Segment Anything family",
+    )
     convert.add_argument("-o", "--output", type=outputs.file(".safetensors"), required=True, metavar="OUT.safetensors")
     convert.add_argument("--classes", type=int, default=1, help="of a detector")
     convert.add_argument("--preset", default="quick", help="whose settings it was trained with: tiny, quick, paper")

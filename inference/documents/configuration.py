@@ -19,9 +19,10 @@ Device = Literal["auto", "cpu", "gpu"]
 
 
 class Prompter(Document):
-    """The prompter by its name in inference/registry.py."""
+    """The prompter by its name in inference/registry.py. weights: key of the artifact where they are a team's own."""
 
     name: str = "boxwise"
+    weights: str | None = None
 
 
 class Prediction(Document):
@@ -83,6 +84,24 @@ class Model(Document):
         return self
 
 
+class Recipe(Document):
+    """How a method that is trained as a whole is trained.
+
+    change  numbers of limits.TRAINING that differ from the preset's
+    """
+
+    preset: str = "quick"
+    change: dict[str, JsonValue] = {}
+
+    @model_validator(mode="after")
+    def _changes_fit(self, info: ValidationInfo) -> "Recipe":
+        if info.context is not limits.STORED:
+            for name, value in self.change.items():
+                if reason := limits.fault_of_recipe(name, value):
+                    raise PydanticCustomError("out_of_bounds", "{reason}", {"reason": reason})
+        return self
+
+
 class Beginnings(Document):
     """What stands beside the figures of a round because of the weights that it began with.
 
@@ -98,9 +117,10 @@ class RoundConfiguration(Document):
     """Every parameter of a round. Rounds of before name fewer: what is not there has the default.
 
     method  of inference/documents/methods.py
+    recipe  of a method that is trained as a whole; detector, segmenter and fusion are then not used
     """
 
-    method: Literal["boxcell", "boxcell-points"] = "boxcell"
+    method: Literal["boxcell", "boxcell-points", "cellboxify", "des-sam", "insta-sam", "cfr-sam"] = "boxcell"
     device: Device = "auto"
     prompter: Prompter = Prompter()
     prediction: Prediction = Prediction()
@@ -108,7 +128,18 @@ class RoundConfiguration(Document):
     instances: Instances = Instances()
     detector: Model = Model(name="centre")
     segmenter: Model = Model(name="unet")
+    recipe: Recipe | None = None
     evaluation: Beginnings | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether one stage trains the method, in place of a detector and a segmenter."""
+        return METHODS[self.method].is_whole
+
+    @property
+    def training(self) -> Recipe:
+        """The recipe; of a method of parts, or where none was given, the usual one."""
+        return self.recipe or Recipe()
 
     @property
     def learns_from_points(self) -> bool:
@@ -130,10 +161,10 @@ def limit_of(path: tuple[str, ...]) -> Limit:
 
     Raises KeyError for a place without a number that has bounds.
     """
+    if "change" in path:
+        return TRAINING[path[-1]]
     place: type[Document] = RoundConfiguration
     for step in path[:-1]:
-        if step == "change":
-            return TRAINING[path[-1]]
         found = place.model_fields[step].annotation
         if not (isinstance(found, type) and issubclass(found, Document)):
             raise KeyError(path)
@@ -153,7 +184,7 @@ def check(configuration: RoundConfiguration) -> None:
 
 def _sentences(error: ValidationError) -> Iterator[str]:
     for path, sentence in faults(error):
-        if path not in ("detector", "segmenter"):
+        if path not in ("detector", "segmenter", "recipe"):
             yield f"{path} {sentence}"
         elif sentence.startswith("'"):  # 'yolo' has no setting 'steps'
             yield f"the {path} {sentence}"

@@ -11,6 +11,29 @@ SHAPES: Mapping[Kind, tuple[Kind, ...]] = MappingProxyType(
     {"points": ("points", "boxes", "masks"), "boxes": ("boxes", "masks"), "masks": ("masks",)}
 )  # which cells serve as labels of a kind: a box has a centre, and a mask has both
 
+# The stages of a round, in order: of a method that is made of parts, and of one that is trained as a whole.
+OF_PARTS = (
+    "pseudo_masks",
+    "detector",
+    "segmenter",
+    "prediction",
+    "fusion",
+    "instances",
+    "evaluation",
+    "publication",
+)
+AS_A_WHOLE = ("method", "prediction", "instances", "evaluation", "publication")
+# Nets of the family whose encoder has blocks of one width, between which adapters fit.
+BLOCK_NETS = (
+    "boxwise-sam",
+    "sam-vit-b",
+    "sam-vit-l",
+    "sam-vit-h",
+    "medsam",
+    "micro-sam-vit-b",
+    "micro-sam-vit-l",
+)
+
 
 @dataclass(frozen=True)
 class Method:
@@ -24,6 +47,11 @@ class Method:
     module       what inference/methods/frame.py imports when the method is asked for; "" for a method of rounds alone
     options      parts and settings that the command line may choose, beside the preset
     rounds       whether a round of the site may use it
+    stages       of such a round
+    nets         of the Segment Anything family that it can compose, the usual one first; empty for a method without one
+    large_net    the usual one with the preset "paper"
+    own_start    whether it can be trained where this copy has no weights of boxwise-sam
+    classes      whether it learns classes
     """
 
     name: str
@@ -34,6 +62,22 @@ class Method:
     module: str = ""
     options: tuple[str, ...] = ()
     rounds: bool = False
+    stages: tuple[str, ...] = OF_PARTS
+    nets: tuple[str, ...] = ()
+    large_net: str = ""
+    own_start: bool = False
+    classes: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether one stage trains it, in place of a detector and a segmenter."""
+        return "method" in self.stages
+
+    def net_of(self, preset: str) -> str:
+        """The net that a preset composes; "" for a method without one."""
+        if not self.nets:
+            return ""
+        return self.large_net if preset == "paper" else self.nets[0]
 
     @property
     def bundle(self) -> str:
@@ -58,6 +102,7 @@ BOXCELL = Method(
     module="inference.methods.boxcell",
     options=("prompter", "detector", "segmenter", "self_training"),
     rounds=True,
+    classes=True,
 )
 BOXCELL_POINTS = Method(
     name="boxcell-points",
@@ -66,6 +111,7 @@ BOXCELL_POINTS = Method(
     labels=("points",),
     least=20,
     rounds=True,
+    classes=True,
 )
 CELLBOXIFY = Method(
     name="cellboxify",
@@ -74,6 +120,9 @@ CELLBOXIFY = Method(
     labels=("boxes",),
     least=1,
     module="inference.methods.cellboxify",
+    rounds=True,
+    stages=AS_A_WHOLE,
+    classes=True,
 )
 INSTA_SAM = Method(
     name="insta-sam",
@@ -83,6 +132,10 @@ INSTA_SAM = Method(
     least=20,
     module="inference.methods.insta_sam",
     options=("prompter",),
+    rounds=True,
+    stages=AS_A_WHOLE,
+    nets=BLOCK_NETS,
+    large_net="sam-vit-h",
 )
 DES_SAM = Method(
     name="des-sam",
@@ -92,6 +145,10 @@ DES_SAM = Method(
     least=20,
     module="inference.methods.des_sam",
     options=("prompter",),
+    rounds=True,
+    stages=AS_A_WHOLE,
+    nets=(*BLOCK_NETS, "mobile-sam", "micro-sam-vit-t"),
+    large_net="sam-vit-b",
 )
 CFR_SAM = Method(
     name="cfr-sam",
@@ -101,6 +158,12 @@ CFR_SAM = Method(
     least=200,
     module="inference.methods.cfr_sam",
     options=("prompter",),
+    rounds=True,
+    stages=AS_A_WHOLE,
+    nets=BLOCK_NETS,
+    large_net="sam-vit-h",
+    own_start=True,
+    classes=True,
 )
 REGISTERED = (BOXCELL, BOXCELL_POINTS, CELLBOXIFY, DES_SAM, INSTA_SAM, CFR_SAM)
 # Those that a round of the site may use, and those that files can be trained with.

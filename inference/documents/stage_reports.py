@@ -80,7 +80,11 @@ class PseudoMaskFacts(Facts):
 
 
 class TrainingFacts(Facts):
-    """Of weights: trained here, shipped, or brought along. settings: every parameter of the model, by its own names."""
+    """Of weights: trained here, shipped, or brought along.
+
+    settings           every parameter of the model, by its own names
+    trained_parameters  numbers of the net that the training may change; not known of rounds of before
+    """
 
     model: str = ""
     classes: int = 1
@@ -88,16 +92,20 @@ class TrainingFacts(Facts):
     images: int | None = None
     validation_images: int | None = None
     cells: int | None = None
+    trained_parameters: int | None = None
 
 
 class ModelNames(Document):
-    """Names with versions of what made a prediction."""
+    """Names with versions of what made a prediction: of a detector, a segmenter and a prompter, or of one method."""
 
     detector: str = ""
     segmenter: str = ""
     prompter: str = ""
+    method: str = ""
 
     def by_kind(self) -> dict[str, str]:
+        if self.method:
+            return {"method": self.method}
         return {"detector": self.detector, "segmenter": self.segmenter, "prompter": self.prompter}
 
 
@@ -135,13 +143,14 @@ class Measures(Document):
     bf1_tolerance_px: Number | None = None
 
 
-Part = Literal["detector", "segmenter", "fused"]  # whose masks
+Part = Literal["detector", "segmenter", "fused", "method"]  # whose masks
 
 
 class Figures(Facts):
     """What an evaluation says of a round. The sentences are shown as they are, and nothing compares them.
 
-    masks       measures of the masks of each part; empty where no reference was drawn without proposals
+    masks       measures of the masks of each part, what is proposed under "fused" or "method"; empty where no reference
+                was drawn without proposals
     repair      what a person still has to do, for each 100 cells of the reference (inference/repair.py)
     sentence    why something is not measured; optimistic, elsewhere, seen_before: why the figures flatter
     """
@@ -232,6 +241,7 @@ def masks_by_part(data: JsonObject) -> JsonObject:
 
 
 FACTS: dict[str, type[Facts]] = {
+    "method": TrainingFacts,
     "pseudo_masks": PseudoMaskFacts,
     "detector": TrainingFacts,
     "segmenter": TrainingFacts,

@@ -99,7 +99,9 @@ class Adaptable(Protocol):
 
 
 class MethodModule(Protocol):
-    """The module of a method."""
+    """The module of a method. METHOD: its name with the version of what it writes."""
+
+    METHOD: str
 
     def settings_of(self, preset: str, *, device: str = "auto", seed: int = 0, **options: Any) -> Any: ...
 

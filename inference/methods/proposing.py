@@ -21,6 +21,7 @@ from inference.masks import tight
 from inference.methods.streamed import Cell, Find, Found, Frame, read_about, tells_of
 from inference.pipeline import compute
 from inference.pipeline.evaluation import parameters_of
+from inference.pipeline.people import proposed_on
 from inference.pipeline.snapshots import Cell as PersonCell
 from inference.pipeline.snapshots import Field, boxes_of_cells
 from inference.pipeline.units import Setting
@@ -125,7 +126,7 @@ class Proposer:
         unit = self.make(field)
         fused = compute.fused_unit(field, unit, self.parameters)
         made = compute.instances_unit(field, unit, fused, configuration.instances, 0.0)
-        known = compute.proposed_on(self.setting.content, field)
+        known = proposed_on(self.setting.content, field)
         cells = []
         boxless = 0
         for proposal in compute.proposals(known, unit, made):

@@ -120,7 +120,7 @@ def priorities(
 ) -> dict[str, dict[str, float]]:
     """Image -> strategy -> score, for every image that is not in `seen`.
 
-    scores      image -> its `image_scores`
+    scores      image -> its `image_scores`; of a method without a fusion those that there are
     embeddings  image -> its `embedding`, for the images of `scores`
     `mix` is the mean rank over the strategies of MIXED; `economy` is the mix per second that annotating the expected
     cells would take, relative to an image without cells: doubt in crowded images costs more boxes.
@@ -132,10 +132,12 @@ def priorities(
     far = diversity(np.array([embeddings[name] for name in names], np.float64), known)
     waiting = [i for i, name in enumerate(names) if not known[i]]
     rows: list[dict[str, float]] = [
-        {s: float(scores[names[i]][s]) for s in SINGLE} | {"diversity": float(far[i]), "random": drawn(names[i], seed)}
+        {s: float(scores[names[i]][s]) for s in SINGLE if s in scores[names[i]]}
+        | {"diversity": float(far[i]), "random": drawn(names[i], seed)}
         for i in waiting
     ]
-    mixed = np.mean([ranks([row[s] for row in rows]) for s in MIXED], axis=0) if rows else []
+    known_of_all = [s for s in MIXED if all(s in row for row in rows)]
+    mixed = np.mean([ranks([row[s] for row in rows]) for s in known_of_all], axis=0) if rows else []
     cost = [1 + BOX_SECONDS / IMAGE_SECONDS * float(scores[names[i]]["cells"]) for i in waiting]
     return {
         names[i]: row | {"mix": float(m), "economy": float(m / c)}

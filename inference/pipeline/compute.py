@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import JsonValue
 
 from inference import registry
 from inference.crumbs import crumb_areas, lone_share, without_crumbs
@@ -29,11 +28,12 @@ from inference.documents.stage_reports import (
 from inference.fusion import Parameters, certificate, fuse
 from inference.fusion.warm import warm
 from inference.masks import cells_of, clip, rasterise_boxes, surroundings
-from inference.metrics import box_iou
+from inference.pipeline import whole
 from inference.pipeline.acquisition import embedding, image_scores
 from inference.pipeline.evaluation import detected_masks, evaluation, is_judged, parameters_of
 from inference.pipeline.imported_weights import inspect
 from inference.pipeline.painting import bits_of, bounded_instances, extents_of, masks_of_cells, paint
+from inference.pipeline.people import is_new, proposed_on, taught_by
 from inference.pipeline.snapshots import Cell, Field, boxes_of_cells, digest, learning_digest
 from inference.pipeline.units import (
     FusionUnit,
@@ -43,9 +43,11 @@ from inference.pipeline.units import (
     Setting,
     bundle,
     each_unit,
+    plain_settings,
     read_unit,
     trainer_of,
 )
+from inference.training.loop import trained_parameters
 from inference.types import (
     Boxes,
     BoxMask,
@@ -61,6 +63,7 @@ from inference.types import (
 from inference.weights import shipped
 
 VERSIONS = {
+    "method": 1,
     "pseudo_masks": 1,
     "detector": 2,
     "segmenter": 1,
@@ -80,17 +83,17 @@ def keys(content: Snapshot, configuration: RoundConfiguration) -> dict[str, str]
     """
     check(configuration)
     learned = learning_digest(content)
+    if configuration.is_whole:
+        return keys_of_whole(content, configuration, learned)
     points = configuration.learns_from_points
     # Not what is said of the reference set: its masks stand with their images, and words predict nothing anew.
     everything = digest(content.predicted_from())
     # Asked for its name alone: on the CPU, which every worker has. Where a net computes is no part of a key.
-    prompter = [configuration.prompter.as_json(), registry.prompter(configuration.prompter.name, device="cpu").name]
+    prompter = [configuration.prompter.as_json(), prompter_name(configuration)]
     detector, segmenter = configuration.detector, configuration.segmenter
     start = configuration.evaluation  # what is to be said of weights that learned elsewhere, or of what judges
-    named = {}
-
-    def name(kind: str, *inputs: Any) -> None:
-        named[kind] = digest([kind, VERSIONS[kind], *inputs])
+    named = Keys()
+    name = named.name
 
     # Weights that are used as they are hang on nothing that anybody annotated.
     by_method = [configuration.method] if points else []  # a method of before it had a name keeps its keys
@@ -106,6 +109,34 @@ def keys(content: Snapshot, configuration: RoundConfiguration) -> dict[str, str]
     name("instances", named["fusion"], configuration.instances.as_json())
     name("evaluation", named["instances"], learned, *([start.as_json()] if start else []))
     name("publication", named["instances"])
+    return named
+
+
+def prompter_name(configuration: RoundConfiguration) -> str:
+    """What names the prompter's weights: the key of a team's own, else the name that the prompter gives itself."""
+    chosen = configuration.prompter
+    return chosen.weights or registry.prompter(chosen.name, device="cpu").name
+
+
+class Keys(dict[str, str]):
+    """Kind of a stage -> its key."""
+
+    def name(self, kind: str, *inputs: Any) -> None:
+        """Hash the inputs with the stage's version."""
+        self[kind] = digest([kind, VERSIONS[kind], *inputs])
+
+
+def keys_of_whole(content: Snapshot, configuration: RoundConfiguration, learned: str) -> dict[str, str]:
+    """The keys of a round whose method is trained as a whole. learned: the digest of what it learns from."""
+    named = Keys()
+    recipe = configuration.training
+    named.name("method", learned, configuration.method, recipe.as_json(), *whole.identity(configuration))
+    everything = digest(content.predicted_from())
+    named.name("prediction", everything, named["method"], configuration.prediction.as_json())
+    named.name("instances", named["prediction"], configuration.instances.as_json())
+    start = configuration.evaluation
+    named.name("evaluation", named["instances"], learned, *([start.as_json()] if start else []))
+    named.name("publication", named["instances"])
     return named
 
 
@@ -128,12 +159,6 @@ def pseudo_masks(setting: Setting) -> tuple[Path, PseudoMaskFacts]:
     cells = sum(int(unit["labels"].max(initial=0)) for _, unit in each_unit(PseudoMaskUnit, setting, fields, make))
     facts = PseudoMaskFacts(images=len(fields), cells=cells, prompter=prompter.name)
     return bundle(setting, "pseudo_masks.zip"), facts
-
-
-def taught_by(setting: Setting, field: Field) -> tuple[list[Cell], Mask]:
-    """The cells that teach, and where everything else is background: of a method that learns extents those that have
-    one."""
-    return field.placed() if setting.configuration.learns_from_points else field.learning()
 
 
 def taught_extents(prompter: Prompter, field: Field, cells: list[Cell], valid: Mask) -> tuple[list[Cell], Boxes, Mask]:
@@ -204,17 +229,9 @@ def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, Tra
         cells=sum(len(sample.boxes) for sample in learned),
         classes=setting.class_count,
         # Every parameter, not only the name of the preset: presets change, what this round used does not.
-        settings=settings_of(trainer.settings),
+        settings=plain_settings(asdict(trainer.settings)),
+        trained_parameters=trained_parameters(setting.work),
     )
-
-
-def settings_of(settings: Any) -> dict[str, JsonValue]:
-    """A model's own settings (a dataclass) as they stand in facts."""
-    return {name: _plain(value) for name, value in asdict(settings).items()}
-
-
-def _plain(value: Any) -> JsonValue:
-    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
 def _passed_on(setting: Setting, kind: str) -> tuple[Path, TrainingFacts]:
@@ -230,12 +247,17 @@ def _passed_on(setting: Setting, kind: str) -> tuple[Path, TrainingFacts]:
 
 def prediction(setting: Setting) -> tuple[Path, PredictionFacts]:
     """Both halves of every image; what portions have made already is taken as it is."""
-    make, names = predictor(setting)
+    make, names = predictor_of(setting)
     made = [len(unit["boxes"]) for _, unit in each_unit(PredictionUnit, setting, setting.fields, make)]
     facts = PredictionFacts(images=len(made), boxes=sum(made), models=names)
     if len(made) < len(setting.fields):
         facts = facts.with_(unreadable_images=len(setting.fields) - len(made))
     return bundle(setting, "prediction.zip"), facts
+
+
+def predictor_of(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], ModelNames]:
+    """What makes the prediction of one image, once its models are loaded, and their names."""
+    return whole.found_by(setting) if setting.configuration.is_whole else predictor(setting)
 
 
 def predictor(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], ModelNames]:
@@ -256,7 +278,7 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], Mode
         rgb = field.rgb()
         detected = find.detect(rgb)
         sure = detected.scores >= chosen.detector_threshold
-        added = np.flatnonzero(sure & _new(detected.boxes, field, chosen.person_overlap))
+        added = np.flatnonzero(sure & is_new(detected.boxes, field, chosen.person_overlap))
         masks, _ = masks_of_cells(prompter, field, field.cells)
         answer = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[added])) if len(added) else None
         if answer is not None:
@@ -292,42 +314,6 @@ def class_names(setting: Setting) -> Callable[[int], int | None]:
     return lambda index: index if setting.class_count > 1 else None
 
 
-def proposed_on(content: Snapshot, field: Field) -> Field:
-    """What proposals may know of the people's annotations: everything, or nothing where annotators work blinded."""
-    return field.unspoken() if content.blinded else field
-
-
-def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
-    """(n,) bool: detections where a person has not spoken yet."""
-    fresh = np.ones(len(boxes), bool)
-    if not len(boxes):
-        return fresh
-    x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
-    y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, field.height - 1)
-    fresh &= ~_whole_region(field)[y, x]
-    people = np.concatenate([boxes_of_cells(field.cells), field.cannot_tell])
-    if len(people):
-        fresh &= box_iou(boxes, people).max(axis=1) <= overlap
-    for cell in field.cells:
-        if cell.is_point:
-            fresh &= ~_around(boxes, cell.centre)
-    if len(field.rejected):
-        fresh &= box_iou(boxes, field.rejected).max(axis=1) <= 0.5  # a person said no: do not propose it again
-    return fresh
-
-
-def _around(boxes: Boxes, point: tuple[float, float]) -> np.ndarray[Any, Any]:
-    """(n,) bool: boxes in which a point lies."""
-    x, y = point
-    inside: np.ndarray[Any, Any] = (boxes[:, 0] <= x) & (x < boxes[:, 2]) & (boxes[:, 1] <= y) & (y < boxes[:, 3])
-    return inside
-
-
-def _whole_region(field: Field) -> np.ndarray[Any, Any]:
-    """Where people said that every cell is annotated, or that nothing is to be annotated."""
-    return rasterise_boxes(np.concatenate([field.exhaustive, field.ignore]), field.width, field.height)
-
-
 def fusion(setting: Setting) -> tuple[Path, FusionFacts]:
     """BoxCell's eq. (7) for every image, with its certificate."""
     parameters = parameters_of(setting.configuration.fusion)
@@ -356,6 +342,8 @@ def instance_maps(setting: Setting) -> tuple[Path, InstanceFacts]:
     crumb = crumb_areas(setting.content, chosen.crumbs)
 
     def make(field: Field) -> InstanceUnit:
+        if setting.configuration.is_whole:
+            return whole.whole_instances(field, setting.predicted(field.image), chosen, crumb[field.image])
         fused = read_unit(FusionUnit, setting.inputs["fusion"], field.image)
         return instances_unit(field, setting.predicted(field.image), fused, chosen, crumb[field.image])
 
@@ -405,8 +393,11 @@ def instances_unit(
 
 
 # Stages whose images can be made by many workers: what makes one image, once its models are loaded.
-SPREAD: dict[str, Callable[[Setting], tuple[Callable[[Field], PredictionUnit], ModelNames]]] = {"prediction": predictor}
+SPREAD: dict[str, Callable[[Setting], tuple[Callable[[Field], PredictionUnit], ModelNames]]] = {
+    "prediction": predictor_of
+}
 RUN: dict[str, Callable[[Setting], tuple[Path, Facts]]] = {
+    "method": whole.train,
     "pseudo_masks": pseudo_masks,
     "detector": detector,
     "segmenter": segmenter,

@@ -1,5 +1,6 @@
 """How good a round is: on images it did not learn from, by people's boxes and by reference masks."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from inference.documents.snapshot import canonical
 from inference.documents.stage_reports import Evaluation, EvaluationFacts, JudgedImage, Measures, Part
 from inference.fusion import Parameters, fuse
 from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
-from inference.pipeline.painting import bits_of, bounded_instances, paint
+from inference.pipeline.painting import bits_of, bounded_instances, paint, tidied
 from inference.pipeline.snapshots import Field, boxes_of_cells, read_labels
 from inference.pipeline.units import DetectedMasks, PredictionUnit, Setting
 from inference.repair import Repair, repair
@@ -155,25 +156,22 @@ def _judge_masks(
     The boxes are the detector's own, never the people's: on a field that people have boxed, proposals look better
     than this.
     """
-    reports: dict[Part, list[Any]] = {"detector": [], "segmenter": [], "fused": []}
+    reports: defaultdict[Part, list[Any]] = defaultdict(list)
     needed = Repair()
     chosen = setting.configuration
     crumb = crumb_areas(setting.content, chosen.instances.crumbs)
-    threshold = chosen.prediction.detector_threshold
     for field in fields:
         if setting.stop():
             raise Cancelled("cancelled")
         assert field.reference is not None
-        unit = setting.predicted(field.image)
-        (m_d, boxes), m_s = alone(unit, field, threshold), bits_of(unit["m_s"], field)
-        fused = fused_alone(field.rgb(), m_d, boxes, m_s, chosen.fusion, chosen.instances, crumb[field.image])
+        masks = judged_masks(setting, field, crumb[field.image])
         reference = read_labels(field.reference)
-        reports["detector"].append(per_image(reference, m_d))
-        reports["segmenter"].append(per_image(reference, label(m_s)[0].astype(np.int32)))
-        reports["fused"].append(per_image(reference, fused))
-        measured = {k: float(reports["fused"][-1].as_dict()[k]) for k in COMPARED}
+        for part, labels in masks.items():
+            reports[part].append(per_image(reference, labels))
+        proposed: Part = "method" if chosen.is_whole else "fused"
+        measured = {k: float(reports[proposed][-1].as_dict()[k]) for k in COMPARED}
         # Without a score a cell counts as sure: AP then asks only how many cells of the reference are met.
-        table = contingency(reference, fused)
+        table = contingency(reference, masks[proposed])
         needed += repair(table, reference.size)
         overlap = mask_iou(table)
         ap50 = average_precision([(overlap, np.ones(len(overlap), np.float32))], (0.5,)).ap
@@ -184,6 +182,20 @@ def _judge_masks(
         measures = mean(found)
         means[part] = Measures.model_validate({k: round(float(measures[k]), 4) for k in kept})
     return means, needed
+
+
+def judged_masks(setting: Setting, field: Field, crumb: float) -> dict[Part, Labels]:
+    """The masks of each part, as they are when nobody has drawn a box; the proposed ones last.
+
+    crumb  px below which a piece is left out
+    """
+    chosen = setting.configuration
+    unit = setting.predicted(field.image)
+    if chosen.is_whole:
+        return {"method": tidied(unit["whole"], chosen.instances, crumb)[0]}
+    (m_d, boxes), m_s = alone(unit, field, chosen.prediction.detector_threshold), bits_of(unit["m_s"], field)
+    fused = fused_alone(field.rgb(), m_d, boxes, m_s, chosen.fusion, chosen.instances, crumb)
+    return {"detector": m_d, "segmenter": label(m_s)[0].astype(np.int32), "fused": fused}
 
 
 def parameters_of(chosen: Fusion) -> Parameters:

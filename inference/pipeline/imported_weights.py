@@ -19,10 +19,12 @@ from safetensors import SafetensorError, safe_open
 from inference import registry
 from inference.documents.configuration import Model
 from inference.pipeline.units import trainer_of
-from inference.types import InferenceError
+from inference.types import InferenceError, Prompts
 from inference.weights import files, sha256
 
 KINDS = ("detector", "segmenter")
+NET = "sam"  # a net of the Segment Anything family, whichever
+SAM_OF_WIDTH = {768: "sam-vit-b", 1024: "sam-vit-l", 1280: "sam-vit-h"}
 BUNDLE, CARD = "boxcell.json", "README.md"
 MOST_TEXT = 256 * 1024  # bytes of the settings and of the card
 MOST_CLASSES = 1000
@@ -34,7 +36,7 @@ BOUNDS = {"side": 4096, "tile": 4096, "enlarge": 8, "scale": 16, "batch": 1024}
 class Found:
     """One weight file that fits its architecture.
 
-    kind, name  of inference.registry.TRAINERS
+    kind, name  of inference.registry.TRAINERS; "prompter" and a name of the catalogue for a net that prompts
     model       what the file calls itself, "centre-1"
     classes     of a detector; 1 of a segmenter
     settings    as the trainer wrote them
@@ -99,6 +101,8 @@ def inspect(path: Path) -> Found:
     """What the file is, once it was found to fit and to work. Raises BadWeights."""
     about = description(path)
     model = str(about.get("model", ""))
+    if model not in registry.MODELS and has_mask_decoder(path):
+        return inspect_net(path)
     if model not in registry.MODELS:
         known = ", ".join(sorted(registry.MODELS))
         if not model:
@@ -123,6 +127,48 @@ def inspect(path: Path) -> Found:
     return Found(path, kind, name, model, classes, dict(about["settings"]), sha256(path))
 
 
+def has_mask_decoder(path: Path) -> bool:
+    """Whether the tensors look like those of a net of the Segment Anything family; none is read."""
+    with safe_open(path, framework="np") as file:
+        return any("mask_decoder." in name for name in file.keys())  # noqa: SIM118  (not a dict)
+
+
+def inspect_net(path: Path) -> Found:
+    """A net of the Segment Anything family, known by its tensors, once it has answered a box. Raises BadWeights."""
+    from inference.prompters.sam import Sam  # here and not above: a detector needs none of it
+
+    name = family_of(path)
+    try:
+        prompter = Sam(path, device="cpu", name=name)
+        grey = np.full((64, 64, 3), 200, np.uint8)
+        answer = prompter.decode(prompter.encode(grey), Prompts(boxes=np.array([[16.0, 16.0, 48.0, 48.0]])))
+    except files.BadWeights:
+        raise
+    except (InferenceError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise files.BadWeights(f"{path.name} does not work as {name}: {reason}") from error
+    if not np.isfinite(answer.scores).all():
+        raise files.BadWeights(f"{path.name} answers with numbers that are not finite")
+    return Found(path, "prompter", name, f"{name}, own weights", 1, {}, sha256(path))
+
+
+def family_of(path: Path) -> str:
+    """The name under which a net of this size is known (inference/weights/catalogue.py). Raises BadWeights."""
+    from inference.prompters.sam_nets import HIERA, HIERAS, TINY_VIT, Architecture, Hiera
+
+    state = {name.removeprefix("sam."): value for name, value in files.read_checkpoint(path).items()}
+    if HIERA in state:
+        shape = Hiera.of(state, path.name)
+        return next(f"sam2.1-{size}" for size, known in HIERAS.items() if known == shape)
+    if TINY_VIT in state:
+        return "mobile-sam"
+    width = Architecture.of(state, path.name).width
+    if width not in SAM_OF_WIDTH:
+        widths = ", ".join(map(str, SAM_OF_WIDTH))
+        raise files.BadWeights(f"{path.name} is a Segment Anything net of width {width}; known are {widths}")
+    return SAM_OF_WIDTH[width]
+
+
 def convert(
     path: Path,
     name: str,
@@ -141,6 +187,8 @@ def convert(
 
     Raises BadWeights; nothing is written then.
     """
+    if name == NET:
+        return _converted_net(path, target)
     model, (kind, _) = next(((m, kn) for m, kn in registry.MODELS.items() if kn[1] == name), ("", ("", "")))
     if not model:
         raise registry.UnknownModel(f"there is no architecture {name!r}; there are {', '.join(names())}")
@@ -158,9 +206,21 @@ def convert(
     return replace(found, path=target)
 
 
+def _converted_net(path: Path, target: Path) -> Found:
+    """A checkpoint of the Segment Anything family as safetensors. Raises BadWeights; nothing is written then."""
+    state = files.read_checkpoint(path)
+    aside = target.with_name(target.name + ".unchecked.safetensors")
+    try:
+        found = inspect(files.save(aside, state, {"model": NET}))
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return replace(found, path=target)
+
+
 def names() -> list[str]:
     """Of every architecture, as people say them."""
-    return sorted(name for _, name in registry.MODELS.values())
+    return sorted([NET, *(name for _, name in registry.MODELS.values())])
 
 
 def description(path: Path) -> Mapping[str, Any]:

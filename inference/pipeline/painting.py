@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import find_objects
 
+from inference.crumbs import lone_share, without_crumbs
 from inference.documents.configuration import Instances
 from inference.instances import instances
 from inference.masks import boxes_of, labels_of, surroundings
@@ -97,3 +98,18 @@ def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, chosen: Instan
         smallest=chosen.smallest,
         largest_hole=chosen.largest_hole,
     )
+
+
+def tidied(labels: Labels, chosen: Instances, crumb: float, *, keep: list[int] | None = None) -> tuple[Labels, int]:
+    """The cells without those below the least area and without crumbs, and how many were left out.
+
+    crumb  px below which a cell is a crumb; keep: ids that stay
+    """
+    count = int(labels.max(initial=0))
+    kept = keep or []
+    small = np.bincount(labels.ravel(), minlength=count + 1) < chosen.smallest
+    small[[0, *kept]] = False
+    dropped = int(np.count_nonzero(np.isin(np.flatnonzero(small), np.unique(labels))))
+    large = np.where(small[labels], 0, labels).astype(np.int32)
+    found, crumbs = without_crumbs(large, crumb, boxes=count, keep=kept, lone=lone_share(chosen.crumbs))
+    return found, crumbs + dropped

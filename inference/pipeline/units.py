@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TypedDict, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import JsonValue
 
 from inference import registry
 from inference.documents.configuration import Model, RoundConfiguration
@@ -69,6 +70,7 @@ class PredictionUnit(Unit, DetectedMasks, total=False):
     """m_d       (H, W) ids: id i was prompted by boxes[i - 1]; m_s: the segmenter's foreground
     classes   index of the project's class of each box, None where it has none
     sources   the person's cell behind each box; None for a box of the detector
+    whole     (H, W) ids of all that a method trained as a whole finds, of images that judge
     """
 
     m_d: Labels
@@ -79,6 +81,7 @@ class PredictionUnit(Unit, DetectedMasks, total=False):
     sources: list[str | None]
     detected_boxes: Boxes
     detected_scores: Scores
+    whole: Labels
 
 
 class FusionUnit(Unit, total=False):
@@ -95,11 +98,15 @@ class FusionUnit(Unit, total=False):
 
 
 class InstanceUnit(Unit, total=False):
-    """doubt     (ids + 1,) float32, 0..1; crumbs: pieces left out, not said by units of the first rounds"""
+    """doubt     (ids + 1,) float32, 0..1; crumbs: pieces left out, not said by units of the first rounds
+    queue     as of a FusionUnit, and embedding: of a method without a fusion
+    """
 
     labels: Labels
     doubt: npt.NDArray[np.float32]
     crumbs: int
+    queue: dict[str, float]
+    embedding: list[float]
 
 
 U = TypeVar("U", bound=Unit)
@@ -111,10 +118,12 @@ class Inputs:
 
     artifacts        kind of a finished stage -> its artifact
     initial_weights  what the training of this stage begins with; None for what its trainer ships
+    prompter         a team's own weights of the prompter; None for those that its name means
     """
 
     artifacts: Mapping[str, Path]
     initial_weights: Path | None = None
+    prompter: Path | None = None
 
     def __getitem__(self, kind: str) -> Path:
         return self.artifacts[kind]
@@ -142,7 +151,8 @@ class Setting:
     device: str = "auto"
 
     def prompter(self) -> Prompter:
-        return registry.prompter(self.configuration.prompter.name, device=self.device)
+        own = {"weights": self.inputs.prompter} if self.inputs.prompter else {}
+        return registry.prompter(self.configuration.prompter.name, device=self.device, **own)
 
     def trainer(self, kind: str) -> Any:
         return trainer_of(kind, self.model(kind), classes=self.class_count, device=self.device)
@@ -191,6 +201,17 @@ def trainer_of(kind: str, chosen: Model, *, classes: int = 1, device: str = "aut
             raise InferenceError(f"the {kind} {chosen.name!r} has no setting {name!r}; leave it as the preset has it")
     trainer: Trainer = registry.trainer(kind, chosen.name, settings, **options)
     return trainer
+
+
+def plain_settings(settings: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """A model's own settings (`asdict` of a dataclass) as they stand in facts."""
+    return {name: _plain(value) for name, value in settings.items()}
+
+
+def _plain(value: Any) -> JsonValue:
+    if isinstance(value, Mapping):
+        return plain_settings(value)
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
 def save_unit(folder: Path, image: int, unit: Mapping[str, object]) -> None:

@@ -22,6 +22,7 @@ from inference.devices import mixed
 from inference.types import Cancelled, Progress, Report, Sample, Stop, TrainingDiverged
 
 State = dict[str, Tensor]
+COUNTED = "trained_parameters"  # name of the file in which a work folder keeps how many numbers are trained
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def fit(
     """
     work.mkdir(parents=True, exist_ok=True)
     path = work / "checkpoint.pt"
+    (work / COUNTED).write_text(str(sum(value.numel() for value in model.parameters() if value.requires_grad)))
     model.to(device)
     if device.type == "cpu":
         model.to(memory_format=torch.channels_last)
@@ -160,6 +162,12 @@ def fit(
         write_checkpoint(path, content)
         report(Progress(-(-step // schedule.epoch), epochs, values=values))
     return best if best is not None else average
+
+
+def trained_parameters(folder: Path) -> int | None:
+    """How many numbers the trainings changed whose work lies below a folder; None where none has begun."""
+    counts = [int(path.read_text()) for path in folder.rglob(COUNTED)]
+    return sum(counts) if counts else None
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:  # untyped: torch's states, by its own names

@@ -10,12 +10,14 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.storage import default_storage
 
+from inference.documents.configuration import RoundConfiguration
 from inference.documents.snapshot import Snapshot
 from inference.pipeline import units
 from inference.pipeline.snapshots import fields_of
 from inference.types import InferenceError, Report, Stop
 from labeling.images import model_views
 from labeling.rounds import artifacts
+from labeling.rounds.configuration import NETS
 from labeling.rounds.models import Artifact, Stage
 
 
@@ -50,7 +52,19 @@ def inputs_of(stage: Stage) -> units.Inputs:
     for other in stage.round.stages.filter(artifact__isnull=False).select_related("artifact"):
         assert other.artifact is not None
         files[other.kind] = whole(other.artifact, f"result of the stage {other.get_kind_display()!r}")
-    return units.Inputs(files, initial_weights=start_of(stage))
+    prompter = own_prompter(stage.round.parameters) if stage.kind in NETS else None
+    return units.Inputs(files, initial_weights=start_of(stage), prompter=prompter)
+
+
+def own_prompter(configuration: RoundConfiguration) -> Path | None:
+    """A team's own weights of the prompter; None for those that its name means. Raises InferenceError."""
+    key = configuration.prompter.weights
+    if not key:
+        return None
+    kept = artifacts.known(key)
+    if kept is None:
+        raise InferenceError("the prompter's own weights are gone; start another round")
+    return whole(kept, "prompter")
 
 
 def start_of(stage: Stage) -> Path | None:

@@ -39,7 +39,7 @@ from inference.tiles import Tile
 from inference.types import RGB, Cancelled, InferenceError, MissingResource, Progress, UnreadableImage
 from inference.weights import shipped
 from inference.worker import needs, usage
-from inference.worker.files import local_file, never, quietly, whole
+from inference.worker.files import local_file, never, own_prompter, quietly, whole
 from labeling.images import planes, slides
 from labeling.images.models import Image
 from labeling.jobs import items
@@ -118,6 +118,7 @@ def proposer_of(asked: ProposalRequest, device: str) -> Proposer:
         json.dumps(configuration.as_json(), sort_keys=True),
         content_of(asked).written(),
         device,
+        own_prompter(configuration),
     )
 
 
@@ -134,14 +135,16 @@ def _weights_of(model: ProposingModel, name: str) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _loaded(detector: Path, segmenter: Path, configuration: str, content: bytes, device: str) -> Proposer:
+def _loaded(
+    detector: Path, segmenter: Path, configuration: str, content: bytes, device: str, prompter: Path | None
+) -> Proposer:
     """Kept until other models are asked for, since loading them costs seconds."""
     return Proposer(
         Setting(
             content=Snapshot.read(content),
             fields=(),
             configuration=RoundConfiguration.stored(json.loads(configuration)),
-            inputs=Inputs({"detector": detector, "segmenter": segmenter}),
+            inputs=Inputs({"detector": detector, "segmenter": segmenter}, prompter=prompter),
             work=Path(),
             report=quietly,
             stop=never,

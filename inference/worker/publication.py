@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +12,9 @@ from inference.documents.stage_reports import PredictionFacts
 from inference.masks import pack
 from inference.pipeline import compute
 from inference.pipeline.acquisition import colour_distance, priorities
+from inference.pipeline.people import proposed_on
 from inference.pipeline.snapshots import Field
-from inference.pipeline.units import FusionUnit, InstanceUnit, PredictionUnit, Setting, read_unit
+from inference.pipeline.units import FusionUnit, Inputs, InstanceUnit, PredictionUnit, Setting, read_unit
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.images.models import Image
@@ -27,11 +27,11 @@ DOUBTS = ("ambiguous", "entropy", "disagreement")  # of the scores of an image, 
 
 @dataclass(frozen=True)
 class Layer:
-    """What is published on one image."""
+    """What is published on one image. certificate: None of a method without a fusion."""
 
     image: Image
     proposals: list[Loaded]
-    certificate: Certificate
+    certificate: Certificate | None
     facts: PublicationFacts
 
 
@@ -50,7 +50,8 @@ class Layers:
         self.model_names = predicted.facts_as(PredictionFacts).models
         readable = setting.readable()
         self.readable = {f.image for f in readable}
-        scored = _scored(readable, inputs["fusion"])
+        self.is_whole = setting.configuration.is_whole
+        scored = _scored(readable, inputs, is_whole=self.is_whole)
         without_reference = [f for f in readable if f.reference is None]
         self.priorities = _queue(without_reference, scored, self.round.pk)
         self.signals = _signals(content, readable, scored)
@@ -63,11 +64,10 @@ class Layers:
         image = Image.everything.filter(pk=field.image).first()  # one that is deleted meanwhile may be restored
         if image is None:  # taken out of the project since the snapshot
             return None
-        fused = read_unit(FusionUnit, self.inputs["fusion"], field.image)
-        certificate = Certificate.stored(fused["certificate"])
+        certificate = None if self.is_whole else self._certificate(field)
         predicted = read_unit(PredictionUnit, self.inputs["prediction"], field.image)
         instances = read_unit(InstanceUnit, self.inputs["instances"], field.image)
-        found = compute.proposals(compute.proposed_on(self.content, field), predicted, instances)
+        found = compute.proposals(proposed_on(self.content, field), predicted, instances)
         provenance: Provenance = {
             "round": self.round.pk,
             "round_number": self.round.number,
@@ -75,6 +75,10 @@ class Layers:
         }
         loaded = [_loaded(self.round.pk, field, proposal, self.class_ids, provenance) for proposal in found]
         return Layer(image, loaded, certificate, self._facts(field, found, predicted, instances))
+
+    def _certificate(self, field: Field) -> Certificate:
+        fused = read_unit(FusionUnit, self.inputs["fusion"], field.image)
+        return Certificate.stored(fused["certificate"])
 
     def _facts(
         self, field: Field, found: Sequence[compute.Proposal], predicted: PredictionUnit, instances: InstanceUnit
@@ -99,17 +103,21 @@ class Layers:
 
 @dataclass(frozen=True)
 class Scored:
-    """What the fusion left of an image besides its masks: its scores, and its colours (acquisition.embedding)."""
+    """What is known of an image besides its masks: its scores, and its colours (acquisition.embedding)."""
 
     scores: dict[str, float]
     embedding: list[float]
 
 
-def _scored(fields: list[Field], fusion: Path) -> dict[int, Scored]:
-    """Image -> what the fusion says of it."""
+def _scored(fields: list[Field], inputs: Inputs, *, is_whole: bool) -> dict[int, Scored]:
+    """Image -> what the fusion says of it, or the instances of a method that is trained as a whole."""
     found = {}
     for field in fields:
-        unit = read_unit(FusionUnit, fusion, field.image)
+        unit: FusionUnit | InstanceUnit
+        if is_whole:
+            unit = read_unit(InstanceUnit, inputs["instances"], field.image)
+        else:
+            unit = read_unit(FusionUnit, inputs["fusion"], field.image)
         found[field.image] = Scored(unit["queue"], unit["embedding"])  # not its masks: memory
     return found
 
@@ -139,7 +147,7 @@ def _signals(content: Snapshot, fields: list[Field], scored: dict[int, Scored]) 
     colours = colour_distance(embeddings, taught)
     found: dict[int, dict[str, float]] = {}
     for field, teaches, colour in zip(fields, taught, colours, strict=True):
-        known = compute.proposed_on(content, field)
+        known = proposed_on(content, field)
         has_people = known.annotated or known.cells
         scores = {} if has_people or teaches else scored[field.image].scores
         signals = {name: scores[name] for name in DOUBTS if name in scores}

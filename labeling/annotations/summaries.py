@@ -5,7 +5,7 @@ The events stay the truth. A summary is what active_time.py computes from them; 
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -35,6 +35,7 @@ from labeling.projects.models import Project
 
 RULES = Rules(idle_after_s=30.0)  # what the project page declares; studies declare their own
 MOST_UNSUMMARISED = 2000  # batches without a summary that a page computes itself
+FEWEST_PEOPLE = 5  # below this a project's sum would tell how fast single colleagues are
 CELL_ACTIONS = ("draw", "accept", "reject", "edit", "cannot_tell")
 EMPTY = Summary().columns(RULES)
 
@@ -166,14 +167,18 @@ class ProjectTime:
         return Active(seconds=seconds, cells=cells, people=len(people), idle_after_s=RULES.idle_after_s)
 
 
-def project_time(project: Project) -> ProjectTime:
-    """Read from the summaries; a few sessions that have none yet are computed from their events."""
-    rows = _summaries(project).values_list("user", "spans", "anchors")
+def project_time(project: Project, *, images: Collection[int] | None = None) -> ProjectTime:
+    """Read from the summaries; a few sessions that have none yet are computed from their events.
+
+    images  ids of those whose sessions count; None for all
+    """
+    only = Q() if images is None else Q(image__in=images)
+    rows = _summaries(project).filter(only).values_list("user", "spans", "anchors")
     worked: dict[int, list[Worked]] = defaultdict(list)
     for user, spans, anchors in rows.iterator():
         worked[user].append(Worked([(a, b) for a, b in spans], anchors_of(anchors)))
     unsummarised: list[uuid.UUID] = []
-    todo = without_summary(ActivityBatch.objects.filter(image__project=project))
+    todo = without_summary(ActivityBatch.objects.filter(only, image__project=project))
     left_out = 0
     if todo.count() <= MOST_UNSUMMARISED:
         for user, session, made in _from_events(todo):

@@ -4,12 +4,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from labeling.accounts.models import User
-from labeling.annotations.summaries import RULES, ProjectTime, project_time
+from labeling.annotations.summaries import FEWEST_PEOPLE, RULES, ProjectTime, project_time
 from labeling.contract import Answer, contract
 from labeling.projects.access import person, reach_project
 from labeling.projects.models import MAY, Project
-
-FEWEST_PEOPLE = 5  # below this a project's sum would tell how fast single colleagues are
 
 
 class PersonTime(Answer):

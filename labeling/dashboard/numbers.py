@@ -12,8 +12,7 @@ from django.db.models.functions import TruncDate
 from labeling.accounts.models import User
 from labeling.annotations.blinding import has_open_readings
 from labeling.annotations.models import Annotation, Layer
-from labeling.annotations.summaries import project_time
-from labeling.annotations.time_api import FEWEST_PEOPLE
+from labeling.annotations.summaries import FEWEST_PEOPLE, project_time
 from labeling.assignments.models import Reading, WorkItem
 from labeling.assignments.states import ItemState, ReadingState
 from labeling.jobs.models import Job
@@ -166,12 +165,13 @@ def _by_class(project: Project, user: User) -> list[Named]:
 
 
 def _rounds(project: Project) -> list[RoundRow]:
-    """By the models that rounds have made: a detector's boxes, and the masks that round makes."""
+    """By the models that rounds have made: the boxes of a detector or a method, and the masks that round makes."""
     found = []
-    made = Q(kind=ModelVersion.Kind.DETECTOR, round__isnull=False)
+    judged = (ModelVersion.Kind.DETECTOR, ModelVersion.Kind.METHOD)
+    made = Q(kind__in=judged, round__isnull=False)
     for version in project.model_versions.filter(made).select_related("round").order_by("round__number"):
         figures = version.figures
-        masks = figures.masks.get("fused") or figures.masks.get("detector")
+        masks = figures.masks.get("method") or figures.masks.get("fused") or figures.masks.get("detector")
         if version.round is None or (figures.box_ap50 is None and masks is None):
             continue
         found.append(

@@ -1,8 +1,9 @@
 """What a round does, as numbers: presets, the few that people may change, and what differs between two rounds."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import JsonValue
@@ -17,7 +18,7 @@ from inference.documents.configuration import (
     RoundConfiguration,
     limit_of,
 )
-from inference.documents.methods import DEFAULT, METHODS, PROMPTERS
+from inference.documents.methods import DEFAULT, METHODS, PROMPTERS, Method
 from inference.limits import Limit, missing, plain
 from labeling.errors import Invalid
 
@@ -60,7 +61,7 @@ PRESET_NAMES = {
 
 # Where nets compute. Never another than was asked for: "gpu" waits for one, "auto" leaves it to the worker.
 DEVICES = {"auto": "automatic", "cpu": "CPU", "gpu": "GPU"}
-NETS = ("pseudo_masks", "detector", "segmenter", "prediction")  # the stages that run them
+NETS = ("method", "pseudo_masks", "detector", "segmenter", "prediction")  # the stages that run them
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,18 @@ class Choice:
     @property
     def limit(self) -> Limit:
         return limit_of(self.path)
+
+    @property
+    def methods(self) -> Literal["all", "parts", "whole"]:
+        """Which methods have this setting: all, those made of parts, or those that are trained as a whole."""
+        place = self.path[0]
+        if place in OF_ALL:
+            return "all"
+        return "whole" if place == "recipe" else "parts"
+
+    def is_of(self, method: Method) -> bool:
+        """Whether a method has this setting."""
+        return self.methods in ("all", "whole" if method.is_whole else "parts")
 
     @property
     def low(self) -> str:
@@ -123,6 +136,7 @@ class Choice:
         return number
 
 
+OF_ALL = ("instances", "seed")  # places of a configuration that every method uses
 MOST_DIGITS = 100  # of a number that somebody types; Python itself fails on some thousands
 _AS_PRESET = "empty: as the preset"
 CHOICES = (
@@ -140,6 +154,8 @@ CHOICES = (
     Choice("detector_lr", ("detector", "change", "lr"), "Detector learning rate", _AS_PRESET),
     Choice("segmenter_steps", ("segmenter", "change", "steps"), "Segmenter steps", _AS_PRESET),
     Choice("segmenter_lr", ("segmenter", "change", "lr"), "Segmenter learning rate", _AS_PRESET),
+    Choice("steps", ("recipe", "change", "steps"), "Training steps", _AS_PRESET),
+    Choice("lr", ("recipe", "change", "lr"), "Learning rate", _AS_PRESET),
     Choice("seed", ("seed",), "Seed", "of everything random"),
 )
 BY_NAME = {choice.name: choice for choice in CHOICES}
@@ -149,6 +165,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "method": tuple(METHODS),
     "prompter": tuple(PROMPTERS),
 }
+OWN_PROMPTER = re.compile(r"version:([1-9][0-9]{0,17})")  # a version of the project, by its id
 NAMES = (*BY_NAME, *WORDS)  # of everything that people may set
 
 
@@ -162,36 +179,77 @@ def configure(preset: str, changes: Mapping[str, object] | None = None) -> Round
     """Every parameter of a round: the preset's, with what somebody changed. Empty values change nothing.
 
     Unchanged values are written as the preset has them, so that equal rounds have equal stage keys.
-    Raises Invalid for an unknown preset or name, and for a number that cannot be.
+    Raises Invalid for an unknown preset or name, for a number that cannot be, and for what the method does not have.
     """
     if preset not in PRESETS:
         raise Invalid(f"preset must be one of {', '.join(PRESETS)}", field="preset")
-    made = PRESETS[preset].as_json()
-    for name, value in (changes or {}).items():
+    given = dict(changes or {})
+    for name in given:
         if name not in NAMES:
             raise Invalid(f"there is no setting {name!r}; there are {', '.join(NAMES)}", field=name)
-        if value is None or value == "":
-            continue
-        if name in WORDS:
-            word = _word(name, value)
-            if name == "prompter":
-                made["prompter"] = {"name": word}
-            elif name != "method" or word != DEFAULT:  # the usual method is not named, as rounds of before do not
-                made[name] = word
-            continue
-        choice = BY_NAME[name]
-        number = choice.read(value)
-        if "change" in choice.path:
-            _decline_missing(PRESETS[preset], choice)
-        _put(made, choice.path, number)
-    seed = made.pop("seed", None)
-    if seed:  # 0 is the models' own default; written only where it differs, for the sake of the keys
-        for kind in ("detector", "segmenter"):
-            _put(made, (kind, "change", "seed"), seed)
+    given = {name: value for name, value in given.items() if value is not None and value != ""}
+    words = {name: _word(name, given[name]) for name in WORDS if name in given}
+    method = METHODS[words.get("method", DEFAULT)]
+    made = _base(preset, method)
+    if method.name != DEFAULT:  # the usual method is not named, as rounds of before do not
+        made["method"] = method.name
+    if "device" in words:
+        made["device"] = words["device"]
+    if "prompter" in words:
+        made["prompter"] = {"name": _prompter(words["prompter"], method)}
+    for choice in CHOICES:
+        if choice.name in given:
+            _set(made, choice, given[choice.name], preset, method)
     return RoundConfiguration.model_validate(made)
 
 
+def _base(preset: str, method: Method) -> JsonObject:
+    """The parameters of a preset that a method has."""
+    made = PRESETS[preset].as_json()
+    if not method.is_whole:
+        return made
+    base: JsonObject = {name: made[name] for name in ("device", "prediction", "instances")}
+    base["recipe"] = {"preset": preset}
+    if method.nets:
+        base["prompter"] = {"name": method.net_of(preset)}
+    return base
+
+
+def _prompter(name: str, method: Method) -> str:
+    """The name of a prompter that a method can work with. Raises Invalid.
+
+    Which net a version of the project is, and whether it fits, is seen when the round begins (weights/starting.py).
+    """
+    if not method.is_whole or name in method.nets or (method.nets and OWN_PROMPTER.fullmatch(name)):
+        return name
+    title = _(method.title)
+    if not method.nets:
+        words = _("{method} works without a prompter. Leave it as the preset has it.").format(method=title)
+    else:
+        words = _("{method} cannot work with {name}. Choose one of {nets}, or leave it as the preset has it.")
+        words = words.format(method=title, name=name, nets=", ".join(method.nets))
+    raise Invalid(words, field="prompter")
+
+
+def _set(made: JsonObject, choice: Choice, value: object, preset: str, method: Method) -> None:
+    """Write what somebody has chosen for a setting. Raises Invalid."""
+    number = choice.read(value)
+    if not choice.is_of(method):
+        words = _("{method} has no setting “{name}”. Leave it empty.")
+        raise Invalid(words.format(method=_(method.title), name=_(choice.label)), field=choice.name)
+    if choice.path == ("seed",):
+        if number:  # 0 is the models' own default; written only where it differs, for the sake of the keys
+            for kind in ("recipe",) if method.is_whole else ("detector", "segmenter"):
+                _put(made, (kind, "change", "seed"), number)
+        return
+    if "change" in choice.path and not method.is_whole:
+        _decline_missing(PRESETS[preset], choice)
+    _put(made, choice.path, number)
+
+
 def _word(name: str, value: object) -> str:
+    if name == "prompter" and isinstance(value, str) and OWN_PROMPTER.fullmatch(value):
+        return value
     if not isinstance(value, str) or value not in WORDS[name]:
         raise Invalid(f"{name} must be one of {', '.join(WORDS[name])}, not {str(value)[:40]!r}", field=name)
     return value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from inference.documents.methods import METHODS, Kind, Method
+from inference.documents.methods import DEFAULT, METHODS, Kind, Method
 from inference.documents.snapshot import SnapshotCell, SnapshotImage
 from inference.types import is_point
 
@@ -16,6 +16,14 @@ gettext_noop("BoxCell")
 gettext_noop("BoxCell from points")
 gettext_noop("learns from boxes around every cell of a region")
 gettext_noop("learns from a point in every cell of a region: a click gives each cell its mask, and the mask its box")
+gettext_noop("CellBoxify")
+gettext_noop("learns polygons from boxes alone, in one network")
+gettext_noop("DES-SAM")
+gettext_noop("learns from boxes beside a net of the Segment Anything family, which stays as it is")
+gettext_noop("InstaSAM")
+gettext_noop("learns from a point in every cell, and finds cells without any prompt")
+gettext_noop("CFR-SAM")
+gettext_noop("learns masks and classes from verified masks with classes")
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,11 @@ class Offered:
     method: Method
     usable: int
     missing: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody can choose it: its labels suffice. The usual one needs none with weights as they are."""
+        return not self.missing or self.method.name == DEFAULT
 
     @property
     def sentence(self) -> str:
@@ -50,6 +63,12 @@ def counts_of(images: Sequence[SnapshotImage]) -> Counter[Kind]:
 def offered(cells: Mapping[Kind, int]) -> list[Offered]:
     """All methods, in their order. cells: of the images that teach, by kind."""
     return [Offered(one, one.usable(cells), one.missing(cells)) for one in METHODS.values()]
+
+
+def preselected(methods: Sequence[Offered]) -> str:
+    """The method that a form names first: the usual one, or where its labels are missing the first that has its own."""
+    ready = [one.method.name for one in methods if not one.missing]
+    return DEFAULT if DEFAULT in ready or not ready else ready[0]
 
 
 def needs(method: Method, usable: int) -> str:

@@ -162,6 +162,7 @@ class Stage(Leased, Backoff):
     """
 
     class Kind(models.TextChoices):
+        METHOD = "method", "Training of the method"
         PSEUDO_MASKS = "pseudo_masks", "Masks from people's boxes"
         DETECTOR = "detector", "Detector"
         SEGMENTER = "segmenter", "Segmenter"
@@ -391,7 +392,8 @@ class WeightsImport(models.Model):
 class ModelVersion(models.Model):
     """Weights of a project: what they are, where they are from and how good they were.
 
-    `number` counts the versions of one kind. The weights are the artifact (safetensors; its sha256 and size).
+    A method that is trained as a whole is one version; its parts are none. `number` counts the versions of one kind.
+    The weights are the artifact (its sha256 and size): safetensors, or the zip of a method's bundle.
     `round` is the first that made or used them: a later round on equal inputs uses the same version. Imported weights
     have none: no round made them, and what they learned from is not here.
     """
@@ -399,6 +401,8 @@ class ModelVersion(models.Model):
     class Kind(models.TextChoices):
         DETECTOR = "detector", "detector"
         SEGMENTER = "segmenter", "segmenter"
+        METHOD = "method", "method"
+        PROMPTER = "prompter", "prompter"
 
     class Origin(models.TextChoices):
         TRAINED = "trained", "trained here"

@@ -4,19 +4,21 @@ None of it stops a round (snapshots.py does, where figures would be wrong); it s
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from inference.documents.methods import BOXCELL, DEFAULT, KINDS, METHODS, Kind, Method
+from inference.weights import catalogue, shipped
 from labeling.annotations.blinding import has_open_readings
 from labeling.annotations.models import Annotation, Layer
 from labeling.images.models import Image, Split, learned_from
 from labeling.images.similar import in_other_splits, likeness
 from labeling.images.similar import remedy as one_split
 from labeling.projects.models import Project
+from labeling.rounds.configuration import OWN_PROMPTER
 from labeling.rounds.methods import needs
 from labeling.rounds.reference import locked_images
 from labeling.rounds.snapshots import SAME_SCALE
@@ -42,7 +44,7 @@ class Limitation:
 class Work:
     """What a project has to learn from and to be judged by, as it is now.
 
-    method   of the round that is meant
+    method   of the round that is meant; preset, prompter: of it; "" for a prompter that is the preset's
     kinds    image -> its cells by kind of label; regions: image -> how many
     """
 
@@ -52,6 +54,8 @@ class Work:
     kinds: dict[int, dict[Kind, int]]
     regions: dict[int, int]
     locked: frozenset[int]
+    preset: str = "quick"
+    prompter: str = ""
 
     @property
     def teaching(self) -> list[Image]:
@@ -101,13 +105,15 @@ def work_of(project: Project, method: Method = BOXCELL) -> Work:
     )
 
 
-def limitations(project: Project, *, learns: bool = True, method: str = DEFAULT) -> list[Limitation]:
+def limitations(
+    project: Project, *, learns: bool = True, method: str = DEFAULT, preset: str = "quick", prompter: str = ""
+) -> list[Limitation]:
     """What will limit a round that is started now, the weightiest first.
 
     learns  False: all weights are used as they are, so that nothing need be annotated
     method  of inference/documents/methods.py
     """
-    work = work_of(project, METHODS[method])
+    work = replace(work_of(project, METHODS[method]), preset=preset, prompter=prompter)
     found: list[Limitation] = []
     for check in (*(LEARNING if learns else ()), *ALWAYS):
         found += check(work)
@@ -126,6 +132,26 @@ def nothing_to_learn(work: Work) -> list[Limitation]:
     text = _("No round can start: no image of the training split has cells in a region that is declared exhaustive.")
     remedy = _("Draw boxes around every cell of a region, then mark the region (key G) or the whole field.")
     return [Limitation("nothing_to_learn", text, remedy)]
+
+
+def net_missing(work: Work) -> list[Limitation]:
+    """The weights of the net that the method composes, as far as this machine knows; the worker may be another one."""
+    method = work.method
+    if not method.nets or OWN_PROMPTER.fullmatch(work.prompter):
+        return []
+    net = work.prompter if work.prompter in method.nets else method.net_of(work.preset)
+    if net in catalogue.ENTRIES:
+        if catalogue.place(net).exists():
+            return []
+        text = _("{method} composes {net}, whose checkpoint is not on this machine.")
+        remedy = _("Put it on the machine of the worker: boxwise models pull {net}, or boxwise models add {net} FILE.")
+    else:
+        if method.own_start or shipped(net.replace("-", "_")) is not None:
+            return []
+        text = _("{method} composes {net}, and this copy of Boxwise has no weights of it.")
+        remedy = _("Choose another net as the prompter, such as sam-vit-b, once its checkpoint is on the worker.")
+    named = {"method": _(method.title), "net": net}
+    return [Limitation("net_missing", text.format(**named), remedy.format(**named))]
 
 
 def one_region(work: Work) -> list[Limitation]:
@@ -232,7 +258,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 Check = Callable[[Work], list[Limitation]]
-LEARNING: tuple[Check, ...] = (nothing_to_learn, one_region, few_cells, no_validation)
+LEARNING: tuple[Check, ...] = (nothing_to_learn, net_missing, one_region, few_cells, no_validation)
 ALWAYS: tuple[Check, ...] = (same_picture, same_patient, stains, scales)
 
 

@@ -22,7 +22,7 @@ WORDS = {
     "detection_f1": "Detection F1",
     "bf1": "Boundary F1",
     "bf1_tolerance_px": "Boundary F1 tolerance, px",
-    "repair": "Per 100 reference cells, fused",
+    "repair": "Per 100 reference cells, as proposed",
     "untouched_cells": "Accepted untouched",
     "edge_cells": "Edge to repair",
     "missed_cells": "Missed",

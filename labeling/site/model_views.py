@@ -10,7 +10,6 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -21,12 +20,9 @@ from labeling.images.models import Image
 from labeling.numbers import whole_number
 from labeling.projects.access import reach
 from labeling.projects.models import Project
-from labeling.rounds.configuration import differences
-from labeling.rounds.models import ModelVersion, Promotion, Publication, ReferenceSet, Round, WeightsImport
+from labeling.rounds.models import ModelVersion, Promotion, ReferenceSet, Round, WeightsImport
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
-from labeling.rounds.results.comparison import Comparison, Pair
-from labeling.rounds.results.comparison import compare as compare_rounds
 from labeling.rounds.results.drift import over_rounds
 from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.weights.importing import MOST_BYTES, import_weights
@@ -82,7 +78,7 @@ def version_row(version: ModelVersion) -> VersionRow:
     alone = next(iter(figures.masks.values()), None)  # of its own kind, where it was measured
     return VersionRow(
         version=version,
-        has_boxes=version.kind == ModelVersion.Kind.DETECTOR,
+        has_boxes=version.kind in (ModelVersion.Kind.DETECTOR, ModelVersion.Kind.METHOD),
         box_ap50=figures.box_ap50,
         mask_dice=alone.dice if alone else None,
         is_optimistic=any((figures.elsewhere, figures.seen_before, figures.optimistic)),
@@ -220,62 +216,6 @@ def roll_back_rounds(request: Request, project: int) -> HttpResponse:
     done = _("The earlier round's proposals are current again. Nothing was deleted.")
     attempt(request, lambda: roll_back(project=found, by=request.user), done=done)
     return redirect("project-models", found.pk)
-
-
-SCATTER = 200  # units of the SVG's side
-MOST_ROUNDS = 5
-
-
-@signed_in
-@require_safe
-def compare(request: Request, project: int) -> HttpResponse:
-    """Rounds side by side; `?round=` numbers them, else the two that finished last. The first named is the base."""
-    found = reach_project(request, "see", project)
-    finished = list(found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot"))
-    asked = [whole_number(value) for value in request.GET.getlist("round")]
-    by_number = {round_.number: round_ for round_ in finished}
-    chosen = [by_number[number] for number in dict.fromkeys(asked) if number in by_number] or finished[1::-1]
-    made = compare_rounds(chosen[:MOST_ROUNDS]) if len(chosen) > 1 else None
-    context: dict[str, Any] = {
-        "project": found,
-        "finished": finished,
-        "chosen": chosen,
-        "comparison": made,
-        "scatter": scatter(found, made) if made else [],
-        "side": SCATTER,
-        "histories": histories(chosen) if made else [],
-        "pair_query": urlencode([("round", chosen[0].number), ("round", chosen[-1].number)]) if made else "",
-        "beside": seen_by_both(chosen) if made else None,
-        "configurations": differences(chosen[0].parameters, chosen[-1].parameters) if made else [],
-    }
-    return render(request, "site/compare.html", context)
-
-
-def seen_by_both(chosen: list[Round]) -> int | None:
-    """An image that the first and the last of these rounds say something of."""
-    last = Publication.objects.filter(round=chosen[-1]).values("image")
-    shared = Publication.objects.filter(round=chosen[0], image__in=last).order_by("image__position")
-    return shared.values_list("image", flat=True).first()
-
-
-@dataclass(frozen=True)
-class Dot:
-    """An image in the scatter; x and y as text: a template would give a German page a decimal comma."""
-
-    image: Image
-    pair: Pair
-    x: str
-    y: str
-
-
-def scatter(project: Project, made: Comparison) -> list[Dot]:
-    """One dot an image, worst under the last round first: x under the first round, y under the last, y down."""
-    images = {image.pk: image for image in Image.objects.filter(project=project, pk__in=[p.image for p in made.pairs])}
-    there = [pair for pair in made.pairs if pair.image in images]
-    return [
-        Dot(images[pair.image], pair, f"{pair.first * SCATTER:.1f}", f"{(1 - pair.last) * SCATTER:.1f}")
-        for pair in there
-    ]
 
 
 @signed_in

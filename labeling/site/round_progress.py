@@ -211,7 +211,8 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
             Stage.State.CANCELLED: _("cancelled"),
             Stage.State.FAILED: _("failed"),
         }[Stage.State(stage.state)]
-    missing = [by_kind[need] for need in NEEDS.get(stage.kind, ()) if by_kind[need].state not in FINISHED]
+    needed = [by_kind[need] for need in NEEDS.get(stage.kind, ()) if need in by_kind]
+    missing = [other for other in needed if other.state not in FINISHED]
     if stage.missing_resource:
         return _("waits")
     if missing:

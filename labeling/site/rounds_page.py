@@ -14,7 +14,7 @@ from inference.documents.methods import DEFAULT, METHODS, PROMPTERS
 from labeling.projects.models import Project
 from labeling.rounds.configuration import CHOICES, DEVICES, NAMES, PRESET_NAMES
 from labeling.rounds.execution.services import start_round
-from labeling.rounds.methods import offered
+from labeling.rounds.methods import offered, preselected
 from labeling.rounds.models import ModelVersion, Round
 from labeling.rounds.readiness import limitations, work_of
 from labeling.rounds.results.estimate import estimate
@@ -36,14 +36,17 @@ def rounds(request: Request, project: int) -> HttpResponse:
 
 def show(request: Request, found: Project) -> HttpResponse:
     framed = frame(request, found, image_rows(found, request.user))
+    methods = offered(work_of(found).taught_by)
     context: dict[str, object] = {
         **framed,
         "rounds": list(found.rounds.select_related("started_by")),
         "presets": list(PRESET_NAMES.items()),
         "choices": CHOICES,
         "devices": list(DEVICES.items()),
-        "methods": offered(work_of(found).taught_by),
+        "methods": methods,
+        "method": preselected(methods),
         "prompters": list(PROMPTERS.items()),
+        "own_prompters": list(found.model_versions.filter(kind=ModelVersion.Kind.PROMPTER)),
         "starts": starts(found) if "manage" in framed["may"] else [],
     }
     if framed["active"] is not None:
@@ -95,11 +98,13 @@ def before(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "oversee", project)
     preset, device = (request.GET.get(name, usual) for name, usual in (("preset", "quick"), ("device", "auto")))
     learns = not all(f"{kind}_as_is" in request.GET for kind in KINDS)
-    method = request.GET.get("method", DEFAULT)
+    asked = request.GET.get("method", DEFAULT)
+    method = asked if asked in METHODS else DEFAULT
+    prompter = request.GET.get("prompter", "")
     context = {
         "project": found,
-        "limits": limitations(found, learns=learns, method=method if method in METHODS else DEFAULT),
-        "time": estimate(found, preset, device=device),
+        "limits": limitations(found, learns=learns, method=method, preset=preset, prompter=prompter),
+        "time": estimate(found, preset, device=device, method=method),
         "gpu": device == "gpu",
     }
     return render(request, "site/parts/before_round.html", context)

@@ -5,8 +5,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from labeling.accounts.models import User
-from labeling.annotations.summaries import RULES, project_time
-from labeling.annotations.time_api import FEWEST_PEOPLE, seen_people
+from labeling.annotations.summaries import FEWEST_PEOPLE, RULES, project_time
+from labeling.annotations.time_api import seen_people
 from labeling.projects.models import Project
 from labeling.site.requests import Request, acts_of, reach_project, signed_in
 from labeling.site.time_plots import days_up_to, last_day, rows_of

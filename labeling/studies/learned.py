@@ -20,7 +20,7 @@ from labeling.projects.models import Project
 from labeling.rounds.models import ModelVersion, Publication, Round, Snapshot, Stage
 
 Source = Round | Job  # of proposals
-LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER)
+LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER, Stage.Kind.METHOD)
 
 # Why an image cannot be a field. Counted on the page, and said of each image that a freezing refuses.
 NO_REFERENCE = gettext_noop("no reference masks")

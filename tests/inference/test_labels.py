@@ -7,9 +7,9 @@ from inference.commands import train
 from inference.crumbs import smallest_cell
 from inference.labels import NoSuchLabels, labelled, only_points, without_points
 from inference.masks import AROUND_POINT, boxes_of
-from inference.pipeline.compute import _new
 from inference.pipeline.evaluation import judges_boxes, why_no_boxes
 from inference.pipeline.painting import extents_of, masks_of_cells
+from inference.pipeline.people import is_new
 from inference.pipeline.snapshots import Cell, Field
 from inference.types import BoxMask, Prompted, Sample, which_are_points
 from tests.documents import cell_json, snapshot_image
@@ -158,7 +158,7 @@ def test_a_detection_around_a_persons_point_is_not_proposed_beside_it():
     field = field_with([POINT])
     unknown = Field(**{**vars(field), "exhaustive": np.zeros((0, 4))})
     boxes = np.array([[35, 35, 46, 46], [5, 5, 15, 15]], np.float64)
-    assert _new(boxes, unknown, 0.3).tolist() == [False, True]
+    assert is_new(boxes, unknown, 0.3).tolist() == [False, True]
 
 
 def test_boxes_are_judged_by_boxes_and_the_sentence_says_what_is_missing():

@@ -17,7 +17,14 @@ from inference.pipeline import compute
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("stage_sources.json")
 FUSION = ["binning", "colour", "cut", "energy", "mixtures", "pipeline", "solvers"]
-STAGES = ("pipeline/compute", "pipeline/units", "pipeline/painting", "pipeline/evaluation")
+STAGES = (
+    "pipeline/compute",
+    "pipeline/units",
+    "pipeline/painting",
+    "pipeline/people",
+    "pipeline/evaluation",
+    "pipeline/whole",
+)
 MODULES = {  # what a stage's result hangs on besides its own functions; models carry a version in their name
     "pseudo_masks": ["inference/masks.py"],
     "fusion": [*(f"inference/fusion/{name}.py" for name in FUSION), "inference/pipeline/acquisition.py"],
@@ -27,6 +34,7 @@ MODULES = {  # what a stage's result hangs on besides its own functions; models 
 PROMPTED = ("masks_of_cells", "box_prompts", "click_prompts")
 SAMPLED = ("samples", "taught_by", "taught_extents", "extents_of", *PROMPTED)
 FUNCTIONS = {  # of the modules in STAGES
+    "method": ["train", "settings_for", "with_changes", "learned_samples", "verified", "extents", "taught_by", "paint"],
     "pseudo_masks": ["pseudo_masks", "taught_by", *PROMPTED, "paint"],
     "detector": ["detector", "_train", *SAMPLED, "trainer_of"],
     "segmenter": ["segmenter", "_train", *SAMPLED, "trainer_of"],
@@ -37,14 +45,18 @@ FUNCTIONS = {  # of the modules in STAGES
         "extents_of",
         "paint",
         "detected_masks",
-        "_new",
+        "is_new",
+        "found_by",
+        "matched",
+        "extents",
+        "renumbered",
         "_around",
         "proposed_on",
         "_whole_region",
         "is_judged",
     ],
     "fusion": ["fusion", "fused_unit", "bits_of"],
-    "instances": ["instance_maps", "instances_unit", "bounded_instances", "bits_of"],
+    "instances": ["instance_maps", "instances_unit", "whole_instances", "tidied", "bounded_instances", "bits_of"],
     "evaluation": [
         "evaluation",
         "evaluation_split",
@@ -53,6 +65,8 @@ FUNCTIONS = {  # of the modules in STAGES
         "is_judged",
         "_matched_boxes",
         "_judge_masks",
+        "judged_masks",
+        "tidied",
         "fused_alone",
         "bounded_instances",
         "alone",
@@ -76,6 +90,7 @@ def bare(tree: ast.AST) -> str:
 def sources() -> dict[str, dict[str, object]]:
     trees = [ast.parse((ROOT / f"inference/{name}.py").read_text()) for name in STAGES]
     functions = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert len(functions) == sum(isinstance(node, ast.FunctionDef) for tree in trees for node in tree.body)
     learning = ast.parse((ROOT / "inference/pipeline/snapshots.py").read_text())
     found: dict[str, dict[str, object]] = {}
     for kind, version in compute.VERSIONS.items():

@@ -44,7 +44,7 @@ from labeling.reviews.certificates.models import Lot, LotState
 from labeling.rounds.execution.archiving import archive_project, restore_project
 from labeling.rounds.http import api as rounds_api
 from labeling.rounds.weights import importing
-from labeling.site import round_views
+from labeling.site import compare_views, round_views
 from labeling.studies.removal import remove_raw_data
 from labeling.upkeep.deleting import delete_images, restore_images
 from labeling.upkeep.leaving import anonymise_account
@@ -274,6 +274,7 @@ DOWNLOADS = {
     "round-export": ("round",),
     "export-round": ("round",),
     "round-log-file": ("round",),
+    "compare-rounds-file": ("project",),
     "study-pdf": ("study",),
     "study-bundle": ("study",),
 }
@@ -288,6 +289,9 @@ def files(monkeypatch) -> SimpleNamespace:
     Lot.objects.filter(pk=lot.pk).update(state=LotState.WITHDRAWN)
     for views in (rounds_api, round_views):
         monkeypatch.setattr(views, "export_file", lambda _round: io.BytesIO(b"zip"))
+    monkeypatch.setattr(compare_views, "chosen_rounds", lambda _request, rounds: [*rounds, *rounds])
+    monkeypatch.setattr(compare_views, "finished_rounds", lambda project: list(project.rounds.all()))
+    monkeypatch.setattr(compare_views, "table_of", lambda *_of: [])
     reporting = SimpleNamespace(pdf=lambda _study: b"pdf", bundled=lambda _study: b"zip")
     monkeypatch.setattr("labeling.studies.reporting", reporting, raising=False)
     names = {

@@ -105,6 +105,7 @@ SURFACES: dict[str, str] = {
     "weights-imports": NOTHING,
     "roll-back-rounds": NOTHING,
     "compare-rounds": NOTHING,
+    "compare-rounds-file": NOTHING,
     "compare-image": NOTHING,
     "promote-round": NOTHING,
     "tune-round": NOTHING,

@@ -17,7 +17,10 @@ FRAGMENTS = {
     "before-round", "project-proposals", "project-time", "project-uploads", "round-at-work", "round-log",
     "round-progress", "weights-imports",
 }  # fmt: skip
-FILES = {"export-round", "participation-receipt", "round-log-file", "study-bundle", "study-pdf", "study-plot"}
+FILES = {
+    "compare-rounds-file", "export-round", "participation-receipt", "round-log-file", "study-bundle", "study-pdf",
+    "study-plot",
+}  # fmt: skip
 # They send on to a page of the table.
 REDIRECTS = {"interim-look-former", "project-imports", "round-by-id", "tune-round-former"}
 # Another name of the sign-in page, and what an identity provider or a security key answers to.

@@ -195,7 +195,7 @@ def test_every_address_is_reached_before_it_is_spoilt(world):
             if code not in (200, 302, 304, 405):
                 declined[name] = code
     assert declined == {
-        "image-overlay": 422, "round-compare": 422, "compare-image": 404,  # name no rounds
+        "image-overlay": 422, "round-compare": 422, "compare-image": 404, "compare-rounds-file": 404,  # name no rounds
         "image-slide": 404,  # a picture
         "image-consensus": 409,  # its readings are open
         "gallery-sheet": 422,  # names no cell

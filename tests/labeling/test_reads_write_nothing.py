@@ -44,6 +44,7 @@ MAY_WRITE = {
     # Whoever takes data along is written down in the audit log.
     "export": AUDIT,
     "job-result": AUDIT,
+    "compare-rounds-file": AUDIT,
     "export-round": AUDIT,
     "round-log-file": AUDIT,
     "participation-receipt": AUDIT,

@@ -1,6 +1,8 @@
 """Rounds side by side, and settings tried on cached masks."""
 
+import csv
 import hashlib
+import io
 import json
 import math
 
@@ -10,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 
 from inference.worker import files, tasks
+from labeling.rounds.configuration import configure
 from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Tuning
 from labeling.rounds.results.comparison import by_unit, compare, interval
 from labeling.rounds.results.tuning import request_tuning
@@ -111,7 +114,9 @@ def test_the_page_shows_figures_differences_and_the_worst_image_first(project, c
     assert "round 1" in page and "0.550" in page and "fusion.lam" in page
     table = page[page.index("Worst first") :]
     assert table.index(images[1].name) < table.index(images[0].name)
-    assert page.count("<circle") == 2
+    strips, dots_of_scatter = 2 * (2 + 1), 2  # a strip a round: its images and its mean
+    assert page.count("<circle") == strips + dots_of_scatter
+    assert f"<title>{images[1].name}: 0.200</title>" in page  # what the pointer reads
 
 
 def test_one_image_has_a_figure_and_no_interval(project, client):
@@ -152,3 +157,23 @@ def test_tuning_without_references_says_so_and_delivered_late_does_nothing(proje
     tasks.tune_round(asked.pk)  # not queued any more
     asked.refresh_from_db()
     assert asked.state == Tuning.State.FAILED
+
+
+def test_the_newest_round_of_each_method_is_compared(project, client):
+    owner = UserFactory()
+    project.memberships.create(user=owner, role="owner")
+    for number, method in ((1, "cellboxify"), (2, "boxcell"), (3, "boxcell"), (4, "cellboxify")):
+        round_ = evaluated(project, number, rows([0.1 * number, 0.2], "ab"))
+        round_.configuration = configure("tiny", {"method": method}).as_json()
+        round_.save()
+    client.force_login(owner)
+    answer = client.get(reverse("compare-rounds", args=[project.pk]), {"by": "method"})
+    assert [round_.number for round_ in answer.context["chosen"]] == [3, 4]
+    table = client.get(reverse("compare-rounds-file", args=[project.pk]), {"by": "method"})
+    lines = list(csv.DictReader(io.StringIO(table.content.decode())))
+    assert [(line["round"], line["method"], line["measure"]) for line in lines] == [
+        ("3", "boxcell", "pq"),
+        ("4", "cellboxify", "pq"),
+    ]
+    assert float(lines[1]["difference"]) == pytest.approx(0.05) and lines[0]["annotation_seconds"] == ""
+    assert client.get(reverse("compare-rounds-file", args=[project.pk]), {"round": 3}).status_code == 404

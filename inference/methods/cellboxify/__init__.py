@@ -36,7 +36,7 @@ class CellBoxifySettings:
 
 
 def settings_of(preset: str, *, device: str = "auto", seed: int = 0) -> CellBoxifySettings:
-    return CellBoxifySettings(preset, device, seed)
+    return CellBoxifySettings(preset, device, seed, PRESETS[preset])
 
 
 @dataclass(frozen=True)

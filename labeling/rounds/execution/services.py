@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference.documents.configuration import RoundConfiguration
+from inference.documents.methods import METHODS
 from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
@@ -23,13 +24,15 @@ from labeling.rounds.weights.promotion import became_current
 from labeling.rounds.weights.starting import Starts, begin, learns
 
 # A stage starts when those it needs are finished.
+# A round has the stages of its method (inference/documents/methods.py); those that it does not have are not waited for.
 NEEDS: dict[str, tuple[str, ...]] = {
+    "method": (),
     "pseudo_masks": (),
     "detector": (),
     "segmenter": ("pseudo_masks",),
-    "prediction": ("detector", "segmenter"),
+    "prediction": ("detector", "segmenter", "method"),
     "fusion": ("prediction",),
-    "instances": ("fusion",),
+    "instances": ("prediction", "fusion"),
     "evaluation": ("instances",),
     "publication": ("instances", "evaluation"),
 }
@@ -94,7 +97,7 @@ def start_round(
     )
     Stage.objects.bulk_create(
         Stage(round=round_, position=position, kind=kind, queue=queue_of(kind, configuration))
-        for position, kind in enumerate(NEEDS, start=1)
+        for position, kind in enumerate(METHODS[configuration.method].stages, start=1)
     )
     if active is None:
         advance(round_)
@@ -204,7 +207,8 @@ def advance(round_: Round) -> None:
             _has_ended(round_)
     else:
         for stage in waiting:
-            if stage.queued_at is None and all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
+            needed = [stages[need] for need in NEEDS[stage.kind] if need in stages]
+            if stage.queued_at is None and all(other.state in FINISHED for other in needed):
                 stage.queued_at = timezone.now()
                 stage.save(update_fields=["queued_at"])
                 jobs.send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from inference.documents.stage_reports import Facts, MissingResource, facts_of
+from labeling.accounts.models import User
 from labeling.accounts.repeats import once
 from labeling.audit.downloads import download
 from labeling.contract import contract
@@ -32,6 +33,7 @@ from labeling.rounds.http.contract import (
     BeforeQuery,
     CompareAnswer,
     CompareQuery,
+    CostAnswer,
     DeclinedMasks,
     DifferenceAnswer,
     DriftAnswer,
@@ -74,6 +76,7 @@ from labeling.rounds.reference import described, lock, locked_images
 from labeling.rounds.reference_masks import Added, add_references, remove_reference
 from labeling.rounds.results import outcome
 from labeling.rounds.results.comparison import Figure, compare
+from labeling.rounds.results.costs import Cost, cost_of
 from labeling.rounds.results.drift import Factor, Group, Mean, of_round
 from labeling.rounds.results.estimate import estimate
 from labeling.rounds.results.export import export_file, folder_name
@@ -245,8 +248,9 @@ class RoundList(APIView):
             start=body.start.as_starts() if body.start else {},
             line_up=body.line_up,
         )
-        method = made.parameters.method
-        limits = limit_answers(limitations(found, learns=learns_something(made), method=method))
+        chosen = made.parameters
+        meant = {"method": chosen.method, "preset": made.preset, "prompter": chosen.prompter.name}
+        limits = limit_answers(limitations(found, learns=learns_something(made), **meant))
         return StartedRound.model_validate({**dict(round_answer(made)), "limits": limits})
 
 
@@ -256,9 +260,10 @@ class BeforeRound(APIView):
     @contract(query=BeforeQuery, answer=BeforeAnswer)
     def get(self, request: Request, project: int, *, query: BeforeQuery) -> BeforeAnswer:
         found = reach_project(request, "see", project)
-        time = estimate(found, query.preset, device=query.device)
+        time = estimate(found, query.preset, device=query.device, method=query.method)
         estimate_answer = EstimateAnswer(**asdict(time)) if time else None
-        limits = limit_answers(limitations(found, method=query.method))
+        meant = {"method": query.method, "preset": query.preset, "prompter": query.prompter or ""}
+        limits = limit_answers(limitations(found, **meant))
         methods = [method_answer(one) for one in offered(work_of(found).taught_by)]
         return BeforeAnswer(limits=limits, estimate=estimate_answer, methods=methods)
 
@@ -335,10 +340,22 @@ class Compare(APIView):
         rounds = found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot").in_bulk(asked)
         if len(asked) < 2 or len(rounds) < len(asked):
             raise Invalid("round names two finished rounds of this project at least: ?round=ID&round=ID", field="round")
-        return compare_answer([rounds[key] for key in asked])
+        return compare_answer([rounds[key] for key in asked], person(request))
 
 
-def compare_answer(rounds: list[Round]) -> CompareAnswer:
+def cost_answer(cost: Cost) -> CostAnswer:
+    return CostAnswer(
+        round=cost.round.pk,
+        method=cost.method.name,
+        labels=cost.method.labels[0],
+        cells=cost.cells,
+        trained_parameters=cost.trained_parameters,
+        training_seconds=cost.training_seconds,
+        annotation_seconds=cost.annotation_seconds,
+    )
+
+
+def compare_answer(rounds: list[Round], reader: User) -> CompareAnswer:
     made = compare(rounds)
     changed = differences(rounds[0].parameters, rounds[-1].parameters)
     return CompareAnswer(
@@ -347,6 +364,7 @@ def compare_answer(rounds: list[Round]) -> CompareAnswer:
         by_patient=made.by_patient,
         sentences=made.sentences,
         measures={row.measure: [figure_answer(figure) for figure in row.figures] for row in made.rows},
+        costs=[cost_answer(cost_of(round_, reader=reader)) for round_ in rounds],
         configuration=[DifferenceAnswer(name=name, first=first, last=last) for name, first, last in changed],
     )
 

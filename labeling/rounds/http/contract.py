@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema, create_model
 
 from inference.documents.configuration import RoundConfiguration
-from inference.documents.methods import DEFAULT, METHODS
+from inference.documents.methods import DEFAULT, METHODS, PROMPTERS
 from inference.documents.publication import TuningRow
 from inference.documents.snapshot import SnapshotSummary
 from inference.documents.stage_reports import (
@@ -24,13 +24,23 @@ from inference.documents.stage_reports import (
 from labeling.contract import Answer, Body, File, Form, Given, OneOf, Query, QueryId, ShortText, Text
 from labeling.numbers import LARGEST
 from labeling.paging import Listing
-from labeling.rounds.configuration import CHOICES, DEVICES, PRESETS, WORDS
+from labeling.rounds.configuration import CHOICES, DEVICES, OWN_PROMPTER, PRESETS, WORDS
 from labeling.rounds.methods import Offered
 from labeling.rounds.models import ModelVersion, Promotion, ReferenceSet, Round, Stage, Tuning, WeightsImport
 from labeling.rounds.weights.starting import FROM_CURRENT, FROM_SHIPPED, Start, Starts
 
 PresetName = Annotated[str, OneOf(PRESETS)]
 DeviceName = Annotated[str, OneOf(DEVICES)]
+
+
+def _prompter(value: object) -> str:
+    if isinstance(value, str) and (value in PROMPTERS or OWN_PROMPTER.fullmatch(value)):
+        return value
+    raise ValueError(f"{{field}} must be one of {', '.join(PROMPTERS)}, or version:ID of a prompter of this project")
+
+
+_PROMPTER_SCHEMA = {"anyOf": [{"enum": list(PROMPTERS)}, {"type": "string", "pattern": "^version:[1-9][0-9]{0,17}$"}]}
+PrompterName = Annotated[str, BeforeValidator(_prompter), WithJsonSchema(_PROMPTER_SCHEMA)]
 MethodName = Annotated[str, OneOf(METHODS)]
 
 
@@ -46,6 +56,7 @@ def _changes() -> type[Body]:
         fields[choice.name] = (Annotated[limit.kind, bounds] | None, None)
     for name, words in WORDS.items():
         fields[name] = (Annotated[str, OneOf(words)] | None, None)
+    fields["prompter"] = (PrompterName | None, None)
     return create_model("RoundChanges", __base__=Body, __doc__=_changes.__doc__, **fields)
 
 
@@ -119,6 +130,7 @@ class BeforeQuery(Query):
     preset: PresetName = "quick"
     device: DeviceName = "auto"
     method: MethodName = DEFAULT
+    prompter: PrompterName | None = None
 
 
 class CompareQuery(Query):
@@ -249,11 +261,13 @@ class EstimateAnswer(Answer):
 
 class MethodAnswer(Answer):
     """A method, and the cells that it needs and that there are. `missing` 0: it can start; else `sentence` says why
-    not."""
+    not. `prompters`: the nets that it can compose; empty where it takes any prompter, or none."""
 
     name: str
     title: str
+    description: str
     labels: list[str]
+    prompters: list[str]
     least: int
     usable: int
     missing: int
@@ -272,7 +286,9 @@ def method_answer(one: Offered) -> MethodAnswer:
     return MethodAnswer(
         name=one.method.name,
         title=one.method.title,
+        description=one.method.description,
         labels=list(one.method.labels),
+        prompters=list(one.method.nets),
         least=one.method.least,
         usable=one.usable,
         missing=one.missing,
@@ -337,12 +353,25 @@ class DifferenceAnswer(Answer):
     last: JsonValue
 
 
+class CostAnswer(Answer):
+    """What a round's method learned from and took. Null: not measured, not known, or time of too few people to show."""
+
+    round: int
+    method: Annotated[str, OneOf(METHODS)]
+    labels: str
+    cells: int | None
+    trained_parameters: int | None
+    training_seconds: float | None
+    annotation_seconds: float | None
+
+
 class CompareAnswer(Answer):
     images: int
     patients: int
     by_patient: bool
     sentences: list[str]
     measures: dict[str, list[FigureAnswer]]
+    costs: list[CostAnswer]
     configuration: list[DifferenceAnswer]
 
 

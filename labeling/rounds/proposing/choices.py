@@ -68,7 +68,8 @@ def choices(project: Project) -> list[Models]:
         if detector is not None and segmenter is not None:
             name = _("Models of round {n}").format(n=round_.number)
             found.append(Models(f"round:{round_.pk}", name, detector, segmenter, _of_round(round_)))
-    imported = project.model_versions.filter(origin=ModelVersion.Origin.IMPORTED).select_related("source", "artifact")
+    imported = project.model_versions.filter(origin=ModelVersion.Origin.IMPORTED, kind__in=KINDS)
+    imported = imported.select_related("source", "artifact")
     for version in imported.order_by("-pk"):
         is_detector = version.kind == ModelVersion.Kind.DETECTOR
         name = _("{version}, imported").format(version=_named(version))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 
+from inference.documents.methods import METHODS
 from inference.documents.stage_reports import Evaluation, JudgedImage
 from inference.metrics import paired
 from labeling.numbers import whole_number
@@ -41,13 +42,15 @@ Floats = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Figure:
     """One round's mean of one measure over the common images, its 95 % interval, and the difference to the first
-    round with its interval and p values (None for the first round itself, and where it cannot be computed)."""
+    round with its interval and p values (None for the first round itself, and where it cannot be computed).
+    `values`: of each image."""
 
     round: Round
     mean: float
     low: float
     high: float
     against: dict[str, float | int] | None
+    values: dict[int, float]
 
     @property
     def has_interval(self) -> bool:
@@ -188,7 +191,8 @@ def figures(rounds: Sequence[Round], kept: Sequence[Rows], images: Sequence[int]
                 [float(values[0][unit].mean()) for unit in units], [float(x[unit].mean()) for unit in units],
                 resamples=RESAMPLES,
             )  # fmt: skip
-        found.append(Figure(round_, float(x.mean()), low, high, against))
+        of_image = dict(zip(images, x.tolist(), strict=True))
+        found.append(Figure(round_, float(x.mean()), low, high, against, of_image))
     return found
 
 
@@ -222,3 +226,14 @@ def two_rounds(project: Project, asked: list[str], *, by: Literal["number", "pk"
     finished = project.rounds.filter(state=Round.State.PUBLISHED, **{f"{by}__in": (wanted[0], wanted[-1])})
     by_key = {getattr(round_, by): round_ for round_ in finished.select_related("snapshot")}
     return [by_key[wanted[0]], by_key[wanted[-1]]] if len(by_key) == 2 else None
+
+
+def newest_of_methods(rounds: Sequence[Round]) -> list[Round]:
+    """The newest of these rounds of each method, in the order in which methods are offered.
+
+    rounds  finished ones, the newest first
+    """
+    newest: dict[str, Round] = {}
+    for round_ in rounds:
+        newest.setdefault(round_.parameters.method, round_)
+    return [newest[name] for name in METHODS if name in newest]

@@ -14,6 +14,7 @@ from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from inference.documents.methods import DEFAULT, METHODS, Method
 from inference.documents.stage_reports import Usage
 from labeling.images.models import Image, ImageKind, learned_from
 from labeling.projects.models import Project
@@ -51,18 +52,21 @@ class Estimate:
         return timedelta(seconds=self.low), timedelta(seconds=self.high)
 
 
-def estimate(project: Project, preset: str, *, device: str = "auto") -> Estimate | None:
-    """The time of a round of this preset with what the project holds now; None where nothing is known of it.
+def estimate(project: Project, preset: str, *, device: str = "auto", method: str = DEFAULT) -> Estimate | None:
+    """The time of a round of this preset and method with what the project holds now; None where nothing is known of it.
 
     One worker is reckoned with; more workers are faster. Two queries.
     """
     if preset not in CALIBRATION or device == "gpu":
         return None
+    calibration = calibration_of(METHODS[method], preset)
     pixels = learned_from(project).order_by().aggregate(n=Sum(F("width") * F("height")))["n"] or 0
     area = pixels / MEGAPIXEL
-    measured = measured_seconds(preset)
+    measured = measured_seconds(preset, method)
+    if "method" in calibration and not measured.get("method"):
+        return None  # how long these trainings take was never measured for all presets
     low = high = 0.0
-    for kind, shipped in CALIBRATION[preset].items():
+    for kind, shipped in calibration.items():
         units = area if kind in BY_AREA else 1.0
         least, most = _range_of(measured.get(kind, []), shipped)
         low += least * units
@@ -71,9 +75,23 @@ def estimate(project: Project, preset: str, *, device: str = "auto") -> Estimate
     return Estimate(low / cores, high / share_of_processors(load, cores), _source(measured), load, cores)
 
 
-def measured_seconds(preset: str) -> dict[str, list[float]]:
-    """Kind of stage -> seconds of processor time of earlier rounds here: a megapixel, or in all for the trainings."""
+def calibration_of(method: Method, preset: str) -> dict[str, float]:
+    """The calibration of the stages that rounds of the method have."""
+    shipped = CALIBRATION[preset]
+    known = [kind for kind in method.stages if kind in shipped or kind == "method"]
+    return {kind: shipped.get(kind, 0.0) for kind in known}
+
+
+def measured_seconds(preset: str, method: str = DEFAULT) -> dict[str, list[float]]:
+    """Kind of stage -> seconds of processor time of earlier rounds here: a megapixel, or in all for the trainings.
+
+    Rounds of methods that are trained as a whole count for their own method alone.
+    """
     done = Stage.objects.filter(round__preset=preset, state=Stage.State.DONE).exclude(usage={}).order_by("-finished_at")
+    if METHODS[method].is_whole:
+        done = done.filter(round__configuration__method=method)
+    else:
+        done = done.exclude(round__configuration__has_key="recipe")
     rows = list(done.values_list("kind", "usage", "round__project")[:NEWEST])
     areas = _areas({project for _kind, _usage, project in rows})
     found: dict[str, list[float]] = defaultdict(list)

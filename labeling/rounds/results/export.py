@@ -1,6 +1,7 @@
 """A finished round as one folder that `boxwise predict` runs elsewhere, without a server: weights, settings, a card."""
 
 import json
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -38,9 +39,12 @@ def export_round(*, round_: Round, path: Path) -> Path:
         words = _("round {n} is {state}; only a finished round can be taken elsewhere")
         raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
     models = {model.kind: model for model in models_of(round_)}
-    if set(models) != {"detector", "segmenter"}:
+    needed = {"method"} if round_.parameters.is_whole else {"detector", "segmenter"}
+    if set(models) != needed:
         raise about_round(WrongState, _("round {n} has no weights in the registry"), round_)
     name = folder_name(round_)
+    if round_.parameters.is_whole:
+        return _export_whole(round_, models, path)
     cards = {kind: version for kind, model in models.items() if (version := with_card(model)) is not None}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for kind, model in models.items():
@@ -55,6 +59,24 @@ def export_round(*, round_: Round, path: Path) -> Path:
         for kind, version in cards.items():  # what came with weights from elsewhere goes on with them
             assert version.source is not None
             archive.writestr(f"{name}/cards/{kind}-{version.number}.md", version.source.card)
+    return path
+
+
+def _export_whole(round_: Round, models: dict[str, ModelVersion], path: Path) -> Path:
+    """The bundle of a method that is trained as a whole, as it was written, beside its card."""
+    name = folder_name(round_)
+    with (
+        models["method"].artifact.file.open("rb") as stored,
+        zipfile.ZipFile(stored) as bundle,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for member in bundle.infolist():
+            with (
+                bundle.open(member) as source,
+                archive.open(f"{name}/{member.filename}", "w", force_zip64=True) as target,
+            ):
+                shutil.copyfileobj(source, target)
+        archive.writestr(f"{name}/README.md", card(round_, models))
     return path
 
 
@@ -112,7 +134,7 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
     lines = [
         f"# {round_.project.name}, round {round_.number}",
         "",
-        "Boxes and instance masks of cells by BoxCell (arXiv:2311.17960), trained with Boxwise.",
+        f"{what_it_makes(round_)}, trained with Boxwise.",
         "",
         "    boxwise predict THIS_FOLDER IMAGES -o OUT",
         "",
@@ -121,7 +143,7 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
             f"- {m}, {m.get_origin_display()}: {m.architecture}, {m.artifact.size} bytes, sha256 {m.artifact.sha256}"
             for kind, m in sorted(models.items())
         ),
-        prompter_line(round_.parameters.prompter.name),
+        *net_lines(round_, models),
         "",
         "## Learned from",
         f"- method: {METHODS[round_.parameters.method].title}, {METHODS[round_.parameters.method].description}",
@@ -140,8 +162,7 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
     lines += [f"- {note}" for note in notes if note]
     lines += [
         "",
-        "The folder repeats detector, segmenter, fusion and instances. The round also held each cell within its box "
-        "and dropped detections below its own threshold, so its proposals may differ a little from these masks.",
+        how_it_differs(round_),
         "",
         "## Intended use",
         "Proposals for people to judge, on tissue, stain and scale like those above. Not for diagnosis.",
@@ -150,16 +171,57 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
     return "\n".join(lines)
 
 
+REPRODUCED = "What of its paper is reproduced, what is decided here and what differs: docs/methods.md of Boxwise."
+OF_PARTS = (
+    "The folder repeats detector, segmenter, fusion and instances. The round also held each cell within its box "
+    "and dropped detections below its own threshold, so its proposals may differ a little from these masks."
+)
+OF_WHOLE = (
+    "The folder repeats the method. The round also left out cells below its least area and what people had judged "
+    "already, so its proposals may differ a little from these masks."
+)
+
+
+def what_it_makes(round_: Round) -> str:
+    method = METHODS[round_.parameters.method]
+    if method.is_whole:
+        return f"Instance masks of cells by {method.title}"
+    return "Boxes and instance masks of cells by BoxCell (arXiv:2311.17960)"
+
+
+def how_it_differs(round_: Round) -> str:
+    """What the folder does otherwise than the round did."""
+    return f"{OF_WHOLE} {REPRODUCED}" if round_.parameters.is_whole else OF_PARTS
+
+
+def net_lines(round_: Round, models: dict[str, ModelVersion]) -> list[str]:
+    """The prompter of a method of parts; of one that is trained as a whole its net, which is in the folder."""
+    chosen = round_.parameters
+    if not chosen.is_whole and chosen.prompter.weights:
+        return [f"- prompter: {chosen.prompter.name} with the project's own weights, which are not in this folder"]
+    if not chosen.is_whole:
+        return [prompter_line(chosen.prompter.name)]
+    trained = models["method"].artifact.facts_as(TrainingFacts).trained_parameters
+    lines = [] if trained is None else [f"- trained parameters: {trained}"]
+    if METHODS[chosen.method].nets:
+        lines.append(
+            f"- net: {PROMPTERS.get(chosen.prompter.name, chosen.prompter.name)}; its weights are in this folder"
+        )
+    return lines
+
+
 def drawn_words(round_: Round) -> str:
     """How many boxes and points people drew on the training images."""
     images = [image for image in round_.snapshot.document().images if image.split == "train"]
     cells = counts_of(images)
     points = cells["points"]
     words = f"{cells.total() - points} boxes"
-    if not points:
-        return words
-    taught = "" if round_.parameters.learns_from_points else ", of which this method learns nothing"
-    return f"{words} and {points} points{taught}"
+    if points:
+        words += f" and {points} points"
+    if METHODS[round_.parameters.method].labels[0] == "masks":
+        return f"{words}, of which this method learns from verified masks"
+    unused = points and not round_.parameters.learns_from_points
+    return f"{words}, of which this method learns nothing" if unused else words
 
 
 def prompter_line(name: str) -> str:

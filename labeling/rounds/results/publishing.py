@@ -18,11 +18,14 @@ def publish(
     round_: Round,
     image: Image,
     proposals: Iterable[Loaded],
-    certificate: Certificate,
+    certificate: Certificate | None,
     model_names: ModelNames,
     facts: PublicationFacts,
 ) -> Publication:
-    """Proposals of a round for one image, all or none; what is published already stays as it is."""
+    """Proposals of a round for one image, all or none; what is published already stays as it is.
+
+    certificate  None of a method without a fusion
+    """
     Round.objects.select_for_update().get(pk=round_.pk)
     there = Publication.objects.filter(round=round_, image=image).first()
     if there is not None:
@@ -32,7 +35,7 @@ def publish(
         round=round_,
         image=image,
         layer=layer,
-        certificate=certificate.as_json(),
+        certificate=certificate.as_json() if certificate is not None else {},
         model_names=model_names.as_json(),
         facts=facts.as_json(),
     )

@@ -19,6 +19,9 @@ def request_tuning(*, round_: Round, by: User) -> Tuning:
     if round_.state != Round.State.PUBLISHED:
         words = _("round {n} is {state}; settings are tried on a finished round")
         raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
+    if round_.parameters.is_whole:
+        words = _("round {n} has no fusion whose settings could be tried")
+        raise about_round(WrongState, words, round_)
     asked, _made = Tuning.objects.update_or_create(
         round=round_,
         defaults={

@@ -40,13 +40,13 @@ WANTED = ("detector.safetensors", "segmenter.safetensors", "boxcell.json", "READ
 CONVERT = gettext_noop(
     "A pickle (.pt, .pth, .ckpt) can run code when it is opened, so it is not taken. Convert it where you trust it: "
     "boxwise models convert FILE --as NAME -o OUT.safetensors, where NAME is centre, faster-rcnn, yolo, caranet, "
-    "segformer or unet; then import OUT.safetensors."
+    "segformer, unet, or sam for a net of the Segment Anything family; then import OUT.safetensors."
 )
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One weight file that a worker found to fit. kind: detector or segmenter; name: of its architecture."""
+    """One weight file that a worker found to fit. kind: detector, segmenter or prompter; name: of its architecture."""
 
     path: Path
     kind: str

@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import Case, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.utils.translation import gettext as _
 
+from inference.documents.configuration import Model
 from inference.documents.stage_reports import EvaluationFacts, Figures, TrainingFacts
 from labeling.accounts.models import User
 from labeling.errors import Invalid, WrongState
@@ -13,7 +14,7 @@ from labeling.rounds.messages import about_round
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Publication, Round, RoundPolicy, Stage
 
 SHIPPED_LICENCE = "CC0 and CC BY (came with Boxwise)"  # inference/weights/*.md
-LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER)  # stages whose artifact is weights
+LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER, Stage.Kind.METHOD)  # stages whose artifact is weights
 
 
 def policy_of(project: Project) -> RoundPolicy:
@@ -122,8 +123,7 @@ def register(stage: Stage, artifact: Artifact) -> ModelVersion | None:
     there = project.model_versions.filter(artifact=artifact).first()
     if there is not None:
         return there
-    chosen = round_.parameters.model_of(stage.kind)
-    assert chosen is not None  # of the stages in LEARNED
+    chosen = round_.parameters.model_of(stage.kind) or Model(name=round_.parameters.method)
     start, as_is = chosen.start_from, chosen.as_is
     trained = artifact.facts_as(TrainingFacts)
     origin = ModelVersion.Origin.SHIPPED if as_is else ModelVersion.Origin.TRAINED
@@ -134,7 +134,7 @@ def register(stage: Stage, artifact: Artifact) -> ModelVersion | None:
         origin=origin,
         model=chosen.name,
         architecture=trained.model or chosen.name,
-        class_names=class_names(round_) if stage.kind == Stage.Kind.DETECTOR and trained.classes > 1 else [],
+        class_names=class_names(round_) if stage.kind != Stage.Kind.SEGMENTER and trained.classes > 1 else [],
         artifact=artifact,
         parent=project.model_versions.filter(artifact=start).first() if start else None,
         round=round_,
@@ -154,13 +154,13 @@ def measured(round_: Round, facts: EvaluationFacts) -> None:
 
 
 def figures_of(version: ModelVersion) -> Figures:
-    """What the evaluation says of a model of this kind: of a detector its boxes, of either the masks it makes alone.
+    """What the evaluation says of a model of this kind: of a segmenter no boxes, of each the masks it makes alone.
 
-    An evaluation is about a whole round, and is kept whole beside both of its models.
+    An evaluation is about a whole round, and is kept whole beside all of its models.
     """
     figures = version.figures
     found = dict(figures.given())
-    if version.kind != ModelVersion.Kind.DETECTOR:
+    if version.kind not in (ModelVersion.Kind.DETECTOR, ModelVersion.Kind.METHOD):
         found.pop("box_ap50", None)
     alone = {part: measures for part, measures in figures.masks.items() if part == version.kind}
     found["masks"] = alone

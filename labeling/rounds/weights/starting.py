@@ -12,10 +12,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from inference.documents.configuration import Beginnings, Model, RoundConfiguration
+from inference.documents.configuration import Beginnings, Model, Prompter, RoundConfiguration
+from inference.documents.methods import METHODS
 from labeling.errors import Invalid, WrongState
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
+from labeling.rounds.configuration import OWN_PROMPTER
 from labeling.rounds.messages import about_version
 from labeling.rounds.models import ModelVersion, Round, Snapshot
 from labeling.rounds.weights.promotion import current_round, models_of
@@ -55,7 +57,18 @@ def begin(project: Project, configuration: RoundConfiguration, start: Starts, sn
     """The configuration with its weights chosen. Raises Invalid, WrongState.
 
     Trained on from a version, the architecture must be the configuration's; used as it is, a version brings its own.
+    A method that is trained as a whole has a beginning of its own.
     """
+    own = own_prompter(project, configuration)
+    if own is not None:
+        configuration = configuration.with_(prompter=Prompter(name=own.model, weights=own.artifact_id))
+    if configuration.is_whole:
+        if any(one != Start() for one in start.values()):
+            words = _("{method} is trained from its own beginning, so no weights can be chosen for it.")
+            title = METHODS[configuration.method].title
+            raise Invalid(words.format(method=_(title)), field="start")
+        notes = notes_on_weights([own] if own else [], snapshot)
+        return configuration.with_(evaluation=notes) if notes else configuration
     made = configuration
     chosen = {kind: version_of(project, kind, start.get(kind, Start())) for kind in KINDS}
     for kind, version in chosen.items():
@@ -65,8 +78,31 @@ def begin(project: Project, configuration: RoundConfiguration, start: Starts, sn
         made = made.with_(**{kind: with_weights(model, version, as_is=as_is)})
         if as_is and kind == "detector":
             made = made.with_(prediction=made.prediction.with_(classes=classes_here(project, version)))
-    notes = notes_on_weights([v for v in chosen.values() if v is not None], snapshot)
+    begun = [version for version in (*chosen.values(), own) if version is not None]
+    notes = notes_on_weights(begun, snapshot)
     return made.with_(evaluation=notes) if notes else made
+
+
+def own_prompter(project: Project, configuration: RoundConfiguration) -> ModelVersion | None:
+    """The version that a configuration names as its prompter; None where it names one that everybody knows.
+
+    Raises Invalid where the project has no such version, or the method cannot work with its net.
+    """
+    named = OWN_PROMPTER.fullmatch(configuration.prompter.name)
+    if named is None:
+        return None
+    method = METHODS[configuration.method]
+    found = project.model_versions.filter(kind=ModelVersion.Kind.PROMPTER, pk=int(named[1])).first()
+    if found is None:
+        words = _("this project has no prompter “{wanted}”; choose another, or add its weights on the page Models")
+        raise Invalid(words.format(wanted=named[0]), field="prompter")
+    if method.is_whole and found.model not in method.nets:
+        words = _("{method} cannot work with {version}, which is a {net}. Choose one of {nets}.")
+        named_nets = ", ".join(method.nets)
+        raise about_version(
+            Invalid, words, found, field="prompter", method=_(method.title), net=found.model, nets=named_nets
+        )
+    return found
 
 
 def with_weights(model: Model, version: ModelVersion | None, *, as_is: bool) -> Model:
