@@ -24,7 +24,9 @@ from labeling.studies.protocol.declared import DEFINITION
 from labeling.studies.protocol.documents import AmendmentEntry, FrozenProtocol, Numbers, Protocol
 from labeling.studies.signing import public_key
 
-FORMAT = 2  # 2: sittings of two parts, readers, registration
+FORMAT = 3  # 2: sittings of two parts, readers, registration. 3: files for R, RO-Crate metadata
+# Parts of the numbers that are computed otherwise since a format, without a change of the definition: none decides.
+REPLACED = {3: ("mixed",)}  # random fields and Satterthwaite's degrees of freedom
 # Parts of the numbers that mean the same whatever the definition of the comparison: the measurement itself.
 SAME_IN_EVERY_DEFINITION = ("rules", "training_s", "checks", "fields")
 DICTIONARY: dict[str, dict[str, str]] = {
@@ -199,6 +201,7 @@ def write(
 class Recomputed:
     """numbers as computed now; `differences` names every one that is not what the bundle says (empty: identical).
 
+    `replaced` are parts that this version computes otherwise (REPLACED).
     `added` are numbers that a bundle of an older format does not have, so that there is nothing to hold them against.
 
     A bundle of another definition of the analysis (estimands.DEFINITION) has other comparisons by intent. Of such a one
@@ -213,6 +216,7 @@ class Recomputed:
     definition_then: int
     redefined: list[str]
     added: list[str]
+    replaced: list[str]
 
 
 def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
@@ -255,7 +259,8 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
     if about.get("format", 1) < FORMAT:
         added = sorted(set(numbers) - set(then))
         redefined = sorted(set(redefined) - set(added))
-    compared = sorted({*then, *numbers} - set(redefined) - set(added))
+    replaced = _replaced(about.get("format", 1)) if not redefined else []
+    compared = sorted({*then, *numbers} - set(redefined) - set(added) - set(replaced))
     differences: list[str] = []
     for part in compared:
         now = numbers.get(part)
@@ -265,7 +270,15 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
             now = _as_then(then.get(part), now)
         differences += _differences(part, then.get(part), now)
     versions = about["code"], code_version()
-    return Recomputed(numbers, differences, about["public_key"], *versions, definition, redefined, added)
+    return Recomputed(numbers, differences, about["public_key"], *versions, definition, redefined, added, replaced)
+
+
+def _replaced(then: int) -> list[str]:
+    """Parts that are computed otherwise than in a bundle of this format."""
+    found: set[str] = set()
+    for since, parts in REPLACED.items():
+        found.update(parts if then < since else ())
+    return sorted(found)
 
 
 def _as_then(then: Any, now: Any) -> Any:
