@@ -27,13 +27,13 @@ def specifications(numbers: Numbers, axes: Axes) -> None:
     above.axhline(1, color="#999999", lw=0.8)
     above.set_ylim(bottom=0)
     above.set_ylabel("ratio", fontsize=8)
-    above.tick_params(labelbottom=False, labelsize=7)
+    above.tick_params(bottom=False, labelbottom=False, labelsize=7)
     above.set_title("Specification curve (described, not tested; declared choice in black)", fontsize=9)
     if numbers["plan"]["others"]:
         above.legend(fontsize=6, loc="lower right")
     below.set_yticks(range(len(choices)), choices, fontsize=5)
     below.set_ylim(len(choices) - 0.5, -0.5)
-    below.tick_params(labelbottom=False)
+    below.tick_params(bottom=False, labelbottom=False)
     below.set_xlim(above.get_xlim())
 
 

@@ -13,7 +13,7 @@ from labeling.studies.protocol.documents import (
 
 FITS = {
     "regular": "",
-    "singular": " The fit is singular: the variance of {zero} is estimated as 0, and the figures are those without it.",
+    "singular": " The fit is singular: estimated as 0 and taken out are the variances of {zero}.",
     "not converged": " The fit did not converge, so these figures must not be read.",
 }
 COMPONENTS = {
@@ -48,13 +48,14 @@ def _mixed(arm: str, measure: str, found: MixedNumbers) -> str:
         return f"Crossed model of {name}, {arm}: not computed ({reason})."
     effect = "ratio of geometric means" if measure == "seconds" else "difference of means"
     scale = "log seconds per cell" if measure == "seconds" else name
-    zero = " and ".join(COMPONENTS[component] for component in found["at_zero"])
+    zero = ", ".join(COMPONENTS[component] for component in found["at_zero"])
     digits = 3 if measure == "seconds" else 4
     values = ", ".join(_component(found, component) for component in COMPONENTS)
     return (
         f"Crossed model of {name}, {arm}: {effect} {found['estimate']:.{digits}f} (95 % CI "
-        f"{found['low']:.{digits}f} to {found['high']:.{digits}f}), df {found['df']:.1f}, {p_value(found['p'])}; variances of {scale}: "
-        f"{values}, residual {found['residual']:.5f}; {found['fields']} fields, {found['readers']} readers."
+        f"{found['low']:.{digits}f} to {found['high']:.{digits}f}), df {found['df']:.1f}, {p_value(found['p'])}; "
+        f"variances of {scale}: {values}, residual {found['residual']:.5f}; {found['fields']} fields, "
+        f"{found['readers']} readers."
         f"{FITS[found['fit']].format(zero=zero)}"
     )
 
