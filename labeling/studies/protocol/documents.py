@@ -590,7 +590,7 @@ class ReaderRate(TypedDict):
 
 
 class FieldRow(TypedDict):
-    """An analysed field, of whose columns (bundle.DICTIONARY, analysis/fields.py) these are read by name."""
+    """An analysed field, of whose columns (dictionary.DICTIONARY, analysis/fields.py) these are read by name."""
 
     arm: str
     participant: str
