@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from labeling.studies import random_cases
 from labeling.studies.figures import interval, not_computed, p_value
 from labeling.studies.protocol.documents import (
     AgreementGroup,
     CarryOver,
-    MixedNumbers,
     Numbers,
     ReaderFlow,
     Rereading,
@@ -42,11 +42,11 @@ def _scenario(scenario: Scenario) -> str:
 
 
 def described(numbers: Numbers) -> list[str]:
-    """Mixed model, outliers, learning, carry-over, second readings and agreement: shown, never acted on."""
+    """Random readers and fields, outliers, learning, carry-over, second readings, agreement: never acted on."""
     if not numbers["arms"]:
         return []
     others = numbers["plan"]["others"]
-    found = [_mixed(arm, one) for arm, one in zip(others, numbers["mixed"], strict=True)]
+    found = random_cases.sentences(numbers)
     found += _outliers(numbers)
     found += _trends(numbers["trends"])
     found += [_carry_over(arm, one) for arm, one in zip(others, numbers["carry_over"], strict=True)]
@@ -114,27 +114,6 @@ def _flow_of(one: ReaderFlow) -> str:
     reasons = "".join(f"; {n} left out ({why})" for why, n in one["left_out"].items())
     counts = f"{one['allocated']} allocated, {one['opened']} opened, {one['completed']} completed"
     return f"{counts}, {one['analysed']} analysed{reasons}"
-
-
-FITS = {
-    "regular": "",
-    "singular": "The fit is singular: the variance of {zero} is estimated as 0, and the figures are those without it. ",
-    "not converged": "The fit did not converge, so these figures must not be read. ",
-}
-
-
-def _mixed(arm: str, found: MixedNumbers) -> str:
-    if reason := not_computed(found):
-        return f"Mixed model of {arm}: not computed ({reason})."
-    names = {"reader": "readers", "slope": "the readers' arm effects", "field": "fields"}
-    zero = " and ".join(names[name] for name in found["at_zero"])
-    return (
-        f"Mixed model of single fields, a description and no test (its interval holds the truth too rarely with few "
-        f"readers): {arm}, ratio of geometric means {found['ratio']:.3f} (95 % CI {found['low']:.3f} to "
-        f"{found['high']:.3f}), variances of log seconds per cell: readers {found['reader']:.4f}, their arm effects "
-        f"{found['slope']:.4f}, fields {found['field']:.4f}, residual {found['residual']:.4f}. "
-        f"{FITS[found['fit']].format(zero=zero)}{found['fields']} fields, {found['readers']} readers."
-    )
 
 
 def _outliers(numbers: Numbers) -> list[str]:

@@ -18,128 +18,19 @@ import pandas as pd
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from labeling.studies import checklists, crate, for_r
 from labeling.studies.analysis import report
 from labeling.studies.analysis.fields import Tables
+from labeling.studies.dictionary import DICTIONARY
 from labeling.studies.protocol.declared import DEFINITION
 from labeling.studies.protocol.documents import AmendmentEntry, FrozenProtocol, Numbers, Protocol
 from labeling.studies.signing import public_key
 
-FORMAT = 2  # 2: sittings of two parts, readers, registration
+FORMAT = 3  # 2: sittings of two parts, readers, registration. 3: files for R, RO-Crate metadata
+# Parts of the numbers that are computed otherwise since a format, without a change of the definition: none decides.
+REPLACED = {3: ("mixed",)}  # random fields and Satterthwaite's degrees of freedom
 # Parts of the numbers that mean the same whatever the definition of the comparison: the measurement itself.
 SAME_IN_EVERY_DEFINITION = ("rules", "training_s", "checks", "fields")
-DICTIONARY: dict[str, dict[str, str]] = {
-    "items": {
-        "item": "pseudonym of the reader and place in their sequence",
-        "participant": "pseudonym of the reader",
-        "position": "place in the reader's sequence, from 1",
-        "sequence": "order of the arms, by letter",
-        "period": "from 0; a second reading has the period after the last",
-        "arm": "name of the arm",
-        "field": "number of the field",
-        "training": "practice, does not count",
-        "repeat": "second reading, of a flipped view",
-        "state": "planned, open, done or skipped (practice that was not needed)",
-        "opened_at": "server's clock, ISO 8601; see readers, shares_times",
-        "done_at": "server's clock, ISO 8601",
-        "excluded": "reason, empty when none",
-        "withdrawn": "the reader withdrew, and the raw data are removed",
-        "reference_cells": "cells of the field's reference",
-        "width": "of the field, px",
-        "height": "of the field, px",
-        "part": "empty, or which sitting of an arm in which masks are made from own boxes: boxes, verify",
-        "machine_s": "of a second sitting: seconds that the machine took for its masks, in no other time",
-    },
-    "readers": {
-        "participant": "pseudonym",
-        "consented": "agreed to take part",
-        "declined": "read the consent text and did not take part",
-        "withdrawn": "agreed, and withdrew later",
-        "profession": "as the reader said, empty when not",
-        "experience_years": "in pathology, as the reader said, empty when not",
-        "shares_times": "agreed that clock times and reasons stand here; otherwise clock times of this reader count "
-        "from the opening of the first item, which is 1970-01-01, and no reason is given",
-        "input_ms": "median time from an input to its handling, as the calibration page measured it; empty when not",
-        "frame_ms": "median time between two frames of the screen, likewise",
-    },
-    "sittings": {
-        "item": "see items",
-        "begun_at": "server's clock",
-        "ended_at": "server's clock, empty while open",
-        "end": "pause, done, or lost (nobody ended it: a crash)",
-    },
-    "batches": {
-        "item": "see items",
-        "participant": "see items",
-        "session": "one opening of the page",
-        "first": "number of the first event",
-        "count": "events",
-        "wall_ms": "browser's wall clock, ms since 1970, at mono_ms",
-        "mono_ms": "browser's monotonic clock, ms",
-        "received_at": "server's clock, ISO 8601",
-    },
-    "events": {
-        "session": "see batches",
-        "n": "number in the session, from 0, gapless unless lost",
-        "t_ms": "monotonic clock, ms since the page was asked for",
-        "kind": "what happened",
-        "data": "JSON: command of a key, cell of a target, corners of a viewport in image px; never typed text",
-    },
-    "operations": {
-        "item": "see items",
-        "participant": "see items",
-        "session": "see batches",
-        "seq": "place in the log of the layer",
-        "action": "what was done",
-        "tool": "with which tool",
-        "cell": "to which cell",
-        "proposal": "the proposal decided on, or empty",
-        "begun_ms": "monotonic clock, ms",
-        "committed_ms": "monotonic clock, ms",
-        "activity_first": "number of the first event it rests on",
-        "activity_last": "number of the last one",
-        "received_at": "server's clock, ISO 8601",
-    },
-    "cells": {
-        "item": "see items",
-        "cell": "name",
-        "x0": "box, image px, half-open",
-        "y0": "",
-        "x1": "",
-        "y1": "",
-        "x": "left of the mask's box, px",
-        "y": "top",
-        "width": "px, 0 without a mask",
-        "height": "px",
-        "bits": "base64 of the packed mask, row by row, first pixel in the highest bit; empty without a mask",
-    },
-    "reference_cells": {
-        "field": "number of the field",
-        "number": "in the label map",
-        "x": "px",
-        "y": "px",
-        "width": "px",
-        "height": "px",
-        "bits": "as in cells",
-    },
-    "outside": {
-        "arm": "name of an arm that was read in another program; described, never tested",
-        "tool": "which program",
-        "field": "number of the field",
-        "file": "its file",
-        "cells": "drawn",
-        "left_out": "shapes without an inside",
-        "saved_at": "when the file was last written, ISO 8601; only differences mean anything",
-    },
-    "outside_cells": {
-        "arm": "see outside",
-        "field": "number of the field",
-        "x": "px",
-        "y": "px",
-        "width": "px",
-        "height": "px",
-        "bits": "as in cells",
-    },
-}
 
 
 class BadBundle(ValueError):
@@ -159,13 +50,17 @@ def write(
 ) -> bytes:
     """The bundle, a zip. protocol: as amended; frozen: as it was hashed. removed: what can no longer be recomputed;
     registered: frozen_at and locked_at, ISO 8601."""
+    numbers = report.compute(tables, protocol)
+    checklists_text = checklists.markdown(protocol, numbers, sha256=frozen_sha256, registered=registered)
     files: dict[str, bytes] = {
         "protocol.json": _json(frozen),
         "protocol_as_amended.json": _json(protocol),
         "amendments.json": _json(amendments),
         "allocation.csv": pd.DataFrame(frozen["allocation"]).to_csv(index=False).encode(),
         "dictionary.json": _json(DICTIONARY),
-        "numbers.json": _json(report.compute(tables, protocol)),
+        "numbers.json": _json(numbers),
+        "checklists.md": checklists_text.encode(),
+        **for_r.files(numbers),
         "about.json": _json(
             {
                 "format": FORMAT,
@@ -185,6 +80,10 @@ def write(
         stored.to_parquet(parquet, index=False)
         files[f"tables/{name}.parquet"] = parquet.getvalue()
         files[f"tables/{name}.csv"] = stored.to_csv(index=False).encode()
+    described = crate.metadata(
+        frozen, sha256=frozen_sha256, registered=registered, paths=list(files), code=code_version()
+    )
+    files["ro-crate-metadata.json"] = _json(described)
     manifest = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
     files["SHA256SUMS"] = manifest
     files["SHA256SUMS.ed25519"] = base64.b64encode(key.sign(manifest)) + b"\n"
@@ -199,6 +98,7 @@ def write(
 class Recomputed:
     """numbers as computed now; `differences` names every one that is not what the bundle says (empty: identical).
 
+    `replaced` are parts that this version computes otherwise (REPLACED).
     `added` are numbers that a bundle of an older format does not have, so that there is nothing to hold them against.
 
     A bundle of another definition of the analysis (estimands.DEFINITION) has other comparisons by intent. Of such a one
@@ -213,6 +113,7 @@ class Recomputed:
     definition_then: int
     redefined: list[str]
     added: list[str]
+    replaced: list[str]
 
 
 def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
@@ -255,7 +156,8 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
     if about.get("format", 1) < FORMAT:
         added = sorted(set(numbers) - set(then))
         redefined = sorted(set(redefined) - set(added))
-    compared = sorted({*then, *numbers} - set(redefined) - set(added))
+    replaced = _replaced(about.get("format", 1)) if not redefined else []
+    compared = sorted({*then, *numbers} - set(redefined) - set(added) - set(replaced))
     differences: list[str] = []
     for part in compared:
         now = numbers.get(part)
@@ -265,7 +167,15 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
             now = _as_then(then.get(part), now)
         differences += _differences(part, then.get(part), now)
     versions = about["code"], code_version()
-    return Recomputed(numbers, differences, about["public_key"], *versions, definition, redefined, added)
+    return Recomputed(numbers, differences, about["public_key"], *versions, definition, redefined, added, replaced)
+
+
+def _replaced(then: int) -> list[str]:
+    """Parts that are computed otherwise than in a bundle of this format."""
+    found: set[str] = set()
+    for since, parts in REPLACED.items():
+        found.update(parts if then < since else ())
+    return sorted(found)
 
 
 def _as_then(then: Any, now: Any) -> Any:

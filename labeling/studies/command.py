@@ -76,6 +76,8 @@ def _recompute(arguments: argparse.Namespace) -> int:
             f"as they stand in the bundle, run the code named above."
         )
         return 0
+    if found.replaced:
+        print(f"Computed otherwise by this version, so not compared: {', '.join(found.replaced)}.")
     if found.added:
         print(f"New since the bundle was written, so not compared: {', '.join(found.added)}.")
     print("Every number is identical.")

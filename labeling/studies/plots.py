@@ -10,21 +10,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
+from labeling.studies import plots_of_choices
 from labeling.studies.analysis.attribution import OTHER, PHASES
 from labeling.studies.figures import known, not_computed
+from labeling.studies.plot_style import COLOURS, short
 from labeling.studies.protocol.documents import CutOff, Numbers
 
 # Names are typed by people: "$" in one is no formula, and a broken formula would be no plot.
 matplotlib.rcParams["text.parse_math"] = False
-
-# Okabe and Ito; told apart by colour-blind people too.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#999999", "#dddddd", "#f0e442", "#000000")
-
-
-def short(name: str) -> str:
-    """A name as a label: not longer than the plot is wide, and never hidden (matplotlib hides what begins with _)."""
-    text = name if len(name) <= 28 else f"{name[:27]}…"
-    return f" {text}" if text.startswith("_") else text
 
 
 def readers(numbers: Numbers, axes: Axes) -> None:
@@ -123,6 +116,8 @@ PLOTS: dict[str, Callable[[Numbers, Axes], None]] = {
     "readers": readers,
     "phases": phases,
     "cut_offs": cut_offs,
+    "specifications": plots_of_choices.specifications,
+    "plane": plots_of_choices.plane,
     "learning": learning,
 }
 

@@ -1,4 +1,4 @@
-"""The raw tables of a study, pseudonymous, as the analysis takes them (bundle.DICTIONARY explains the columns)."""
+"""The raw tables of a study, pseudonymous, as the analysis takes them (dictionary.DICTIONARY explains the columns)."""
 
 import base64
 import uuid

@@ -4,6 +4,7 @@ Every design at every number of readers from its smallest up. Virtual readers wi
 the planned analysis of every study, by the functions of the report. Coverage is the share of 95 % intervals that hold
 the true ratio, error the share of studies without an effect in which the analysis finds one. A row is accepted when the
 exact binomial 99.9 % interval of its share contains what it should be. Options: python -m tests.bench.studies --help
+The crossed mixed model takes longer and is simulated by python -m tests.bench crossed.
 """
 
 import argparse
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from labeling.studies.analysis import mixed
 from labeling.studies.analysis.fixed_readers import stratified
 from labeling.studies.analysis.moments import Moments, between_readers, within_readers
 from labeling.studies.analysis.multiplicity import adjusted
@@ -256,18 +256,6 @@ def bootstrap_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
     yield Row(kind, arms, readers, "plain", f"coverage of the bootstrap{offered}", kept, studies, 1 - ALPHA)
 
 
-def mixed_rows(studies: int, readers: int) -> Rows:
-    """The mixed model of the report at very unlike readers: how often it would err if it were a test."""
-    study = simulated("crossover", 2, readers, "readers very unlike", 1.0, studies)
-    hits, kinds = 0, {"regular": 0, "singular": 0, "not converged": 0}
-    for k in range(studies):
-        found = mixed.fit(study.table(k), reference="A", arm="B")
-        hits += not found.low <= 1 <= found.high
-        kinds[found.fit] += 1
-    beside = ", ".join(f"{n} {kind}" for kind, n in kinds.items() if n)
-    yield Row("crossover", 2, readers, beside, "mixed model (descriptive)", hits, studies, ALPHA)
-
-
 def closed_form(studies: int, most: int, only: Sequence[tuple[str, int]] = DESIGNS) -> Rows:
     """Everything that is arithmetic: test, interval, gate, these readers, families, dropouts."""
     for kind, arms in only:
@@ -298,16 +286,15 @@ def resampled(studies: int, most: int, only: Sequence[tuple[str, int]] = DESIGNS
 
 
 def rejected(rows: Iterable[Row | Declined]) -> list[Row]:
-    """The rows that do not keep what the report promises: not those of what it does not offer or never tests with."""
+    """The rows that do not keep what the report promises: not those of what it does not offer."""
     promised = [row for row in rows if isinstance(row, Row) and "not offered" not in row.what]
-    return [row for row in promised if "descriptive" not in row.what and not row.accepted]
+    return [row for row in promised if not row.accepted]
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=2000, help="a row of what is arithmetic")
     parser.add_argument("--resampled", type=int, default=300, help="a row of permutation and bootstrap")
-    parser.add_argument("--mixed", type=int, default=60, help="studies for the mixed model (a third of a second each)")
     parser.add_argument("--most", type=int, default=MOST_READERS, help="readers")
     parser.add_argument("--design", choices=["crossover", "williams", "parallel"], help="this one alone")
     arguments = parser.parse_args(argv or [])
@@ -318,8 +305,6 @@ def main(argv: list[str] | None = None) -> int:
     print("|---|---|---|---|---|---|---|---|---|")
     rows: list[Row | Declined] = []
     parts = [closed_form(arguments.studies, arguments.most, only), resampled(arguments.resampled, arguments.most, only)]
-    if arguments.mixed:
-        parts.append(mixed_rows(arguments.mixed, 10))
     for part in parts:
         for row in part:
             print(row, flush=True)

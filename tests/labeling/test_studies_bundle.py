@@ -14,6 +14,7 @@ from labeling.annotations import activity
 from labeling.studies import bundle, command, reporting, services, words
 from labeling.studies.analysis import report
 from labeling.studies.clocks import LEFT_OUT
+from labeling.studies.dictionary import DICTIONARY
 from labeling.studies.models import Item
 from labeling.studies.signing import public_key, signing_key
 from labeling.studies.tables import tables_of
@@ -66,7 +67,14 @@ def test_the_report_finds_what_was_put_in_and_the_bundle_recomputes_it(study, tm
     assert command.main(["recompute", str(path), "--key", key]) == 0
     assert "identical" in capsys.readouterr().out
     names = zipfile.ZipFile(path).namelist()
-    assert {f"tables/{t}.{kind}" for t in bundle.DICTIONARY for kind in ("csv", "parquet")} <= set(names)
+    assert {f"tables/{t}.{kind}" for t in DICTIONARY for kind in ("csv", "parquet")} <= set(names)
+    described = json.loads(zipfile.ZipFile(path).read("ro-crate-metadata.json"))
+    (root,) = (one for one in described["@graph"] if one["@id"] == "./")
+    kept_out = {"ro-crate-metadata.json", "SHA256SUMS", "SHA256SUMS.ed25519"}
+    assert {part["@id"] for part in root["hasPart"]} == set(names) - kept_out
+    checklists = zipfile.ZipFile(path).read("checklists.md").decode()
+    assert "## GRRAS" in checklists and "ratio 0.5" in checklists and "For the authors." in checklists
+    assert {"r/primary.R", "r/fields.csv", "r/expected.csv", "r/imrmc_dice.csv"} <= set(names)
     for user in (p.user.username for p in study.participants.all()):
         assert not any(user.encode() in zipfile.ZipFile(path).read(name) for name in names)
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.studies.analysis.attribution import OTHER, PHASES, Rules, attribute, check, totals
+from labeling.studies.analysis.specifications import STARTS, Clock
 
 RULES = Rules(idle_after_s=30)
 
@@ -199,3 +200,28 @@ def test_phases_and_the_rest_add_up_to_the_session(steps, acts, lost, data):
         sums = totals(found).iloc[0]
         length = found["end_ms"].iloc[-1] - found["begin_ms"].iloc[0]
         assert sums["session_s"] == pytest.approx(length / 1000)
+
+
+def test_a_clock_may_start_at_the_picture_at_the_first_act_or_at_the_first_cell():
+    """2 s of loading, 1 s until the pointer moves, 2 s of search, a box of 1 s, 2 s more."""
+    record = events(
+        (0, "wait_begin", "open"),
+        (2, "wait_end"),
+        (3, "pointer_move"),
+        (5, "pointer_down"),
+        (6, "pointer_up"),
+        (6, "target_committed", "c"),
+        (8, "hidden"),
+    )
+    tables = {
+        "events": record,
+        "operations": operations(("draw", "c", 5, 6, 3, 4)).assign(item="i"),
+        "batches": pd.DataFrame({"session": ["s"], "item": ["i"]}),
+    }
+    clock = Clock(tables, pd.Series(["i"]), blur_is_away=True)
+    active = {start: clock.times(30, start)["active_s"]["i"] for start in STARTS}
+    assert active == pytest.approx({"picture": 6, "act": 5, "cell": 3})
+    assert clock.times(30, "act")["draw"]["i"] == pytest.approx(1)
+    nobody = Clock(tables | {"events": record.iloc[:2], "operations": operations().assign(item="i")}, pd.Series(["i"]),
+                   blur_is_away=True)  # fmt: skip
+    assert nobody.times(30, "cell")["active_s"].sum() == 0  # the clock never starts

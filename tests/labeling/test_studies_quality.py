@@ -129,7 +129,7 @@ def test_a_fit_on_the_boundary_is_singular_and_not_a_failure():
         ).table()
         found = fit(rows, reference="A", arm="B")
         kinds.add(found.fit)
-        assert 0 < found.low < found.ratio < found.high
+        assert 0 < found.low < found.estimate < found.high
         assert (found.fit == "singular") == bool(found.at_zero)
         assert all(getattr(found, name) == 0 for name in found.at_zero)
     assert kinds == {"regular", "singular"}
@@ -145,7 +145,7 @@ def test_a_singular_fit_is_that_of_the_model_without_the_component():
     rows["y"] = np.log(rows["active_s"] / rows["reference_cells"])
     # Every field is read in both arms equally often, so the field's effect drops out of the arm's.
     means = rows.groupby("arm")["y"].mean()
-    assert found.ratio == pytest.approx(float(np.exp(means["B"] - means["A"])), rel=0.02)
+    assert found.estimate == pytest.approx(float(np.exp(means["B"] - means["A"])), rel=0.02)
 
 
 # -- amendments

@@ -94,7 +94,7 @@ def test_everything_that_is_said_to_be_shown_is_shown(study):
     services.amend(study=study, change={"outlier_iqr": 0.2}, reason="to see what it does", by=study.created_by)
     page = signed_in(study.created_by).get(reverse("study-report", args=[study.pk])).content.decode()
     for what in (
-        "Mixed model of single fields, a description and no test",
+        "Crossed model of seconds per cell, proposals: ratio of geometric means",
         "Learning (below 0) or fatigue (above 0) in proposals",
         "Carry-over, proposals",
         "Second readings",
@@ -222,7 +222,8 @@ def test_a_bundle_of_the_first_definition_is_recomputed_and_says_so(capsys):
 
 def test_a_bundle_from_before_the_units_recomputes_to_the_same_digits(capsys):
     found = bundle.recompute(BEFORE_UNITS)
-    assert found.differences == [] and found.redefined == [] and found.added == ["table_one"]
+    assert found.differences == [] and found.redefined == [] and found.replaced == ["mixed"]
+    assert found.added == ["fully_crossed", "joint", "specifications", "table_one"]
     assert found.numbers["plan"]["unit"] == "fields"
     assert command.main(["recompute", str(BEFORE_UNITS)]) == 0
     assert "Every number is identical" in capsys.readouterr().out

@@ -125,6 +125,13 @@ def compare(
     )
 
 
+def ratio_of(table: pd.DataFrame, *, reference: str, arm: str, kind: str, confidence: float = 0.95) -> Ratio:
+    """Only the ratio of means and its interval, as in `compare`: for descriptions that are made many times."""
+    pair = pair_of(table, "rate", reference=reference, arm=arm, kind=kind)
+    mean_a, mean_b = pair.means()
+    return Ratio(mean_b / mean_a, _interval(pair.moments(), confidence))
+
+
 def _interval(moments: Moments | NotEstimated, confidence: float) -> Interval | NotEstimated:
     """All ratios that the test does not reject."""
     if isinstance(moments, NotEstimated):

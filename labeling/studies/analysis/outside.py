@@ -15,7 +15,7 @@ UNTIMED = "the files were written faster than anybody draws: they were copied, a
 
 
 def describe(tables: dict[str, pd.DataFrame]) -> list[OutsideNumbers]:
-    """One entry for each arm of the table `outside`; see bundle.DICTIONARY.
+    """One entry for each arm of the table `outside`; see dictionary.DICTIONARY.
 
     A field's time is from the saving before to its own; the first one of an archive has none. seconds_per_cell holds
     a summary of fields, or why there is none.

@@ -16,27 +16,28 @@ from labeling.annotations.active_time import Rules
 from labeling.studies.analysis import agreement, curves, missing, mixed, outside
 from labeling.studies.analysis.attribution import OTHER, PHASES, check
 from labeling.studies.analysis.contrasts import Comparison, comparisons
-from labeling.studies.analysis.estimands import arm_mean, compare, rates
+from labeling.studies.analysis.estimands import arm_mean, rates, ratio_of
 from labeling.studies.analysis.fields import (
     DETECTION,
     Tables,
     flow,
-    item_times,
     joined,
     measured_items,
     read_fields,
     without_outliers,
 )
+from labeling.studies.analysis.fully_crossed import FullyCrossed, fully_crossed
 from labeling.studies.analysis.gestures import gestures, keystroke_level
+from labeling.studies.analysis.joint import Joint, joint
 from labeling.studies.analysis.plan import Plan, plan_of
 from labeling.studies.analysis.quality import means_of_readers
 from labeling.studies.analysis.results import Interval, NotEstimated, as_json, attempt
+from labeling.studies.analysis.specifications import CUT_OFFS_S, Clock, specifications
 from labeling.studies.analysis.summaries import Summary, summarise
 from labeling.studies.analysis.table_one import flow_by_reader, table_one
 from labeling.studies.protocol.declared import DEFINITION
 from labeling.studies.protocol.documents import Flow, GestureNumbers, Numbers, Protocol
 
-CUT_OFFS_S = (10.0, 30.0, 60.0, 100.0, 300.0)
 INCOMPLETE = "reader without a counted field in every arm"
 
 
@@ -70,10 +71,13 @@ def compute(tables: Tables, protocol: Protocol) -> Numbers:
             "missing": of_arms(lambda arm: _missing(tables, counted, kept, arm, plan)),
             "outliers": outliers[["item", "arm", "participant"]].to_dict("records"),
             "with_outliers": _with_outliers(counted, outliers, plan),
-            "mixed": of_arms(lambda arm: mixed.fit(analysed, reference=plan.reference, arm=arm)),
+            "mixed": [_mixed(analysed, arm, plan) for arm in plan.others],
+            "fully_crossed": [_fully_crossed(analysed, arm, plan) for arm in plan.others],
+            "joint": of_arms(lambda arm: _joint(analysed, arm, plan)),
             "trends": attempt(lambda: curves.trends(analysed)),
             "carry_over": of_arms(lambda arm: _carry_over(analysed, arm, plan)),
             "sensitivity": cut_offs(tables, analysed, plan),
+            "specifications": specifications(tables, counted, plan),
             "readers": rates(analysed).to_dict("records"),
             "rereading": attempt(lambda: rereading(fields)),
             "between_readers": {arm: agreement.between_readers(rows) for arm, rows in by_arm.items()},
@@ -131,6 +135,41 @@ def _carry_over(analysed: pd.DataFrame, arm: str, plan: Plan) -> curves.CarryOve
     return curves.carry_over(rates(analysed), reference=plan.reference, arm=arm)
 
 
+def _mixed(rows: pd.DataFrame, arm: str, plan: Plan) -> dict[mixed.Measure, mixed.Mixed | NotEstimated]:
+    """Random readers and random fields, on time and on quality."""
+
+    def fitted(measure: mixed.Measure) -> mixed.Mixed | NotEstimated:
+        return mixed.offered(measure, plan.unit) or mixed.fit(
+            rows, reference=plan.reference, arm=arm, measure=measure, confidence=plan.confidence
+        )
+
+    return {measure: attempt(partial(fitted, measure)) for measure in mixed.MEASURES}
+
+
+def _fully_crossed(rows: pd.DataFrame, arm: str, plan: Plan) -> dict[mixed.Measure, FullyCrossed | NotEstimated]:
+    """The same on data in which everybody read everything; of time, the logarithm."""
+
+    def tested(measure: mixed.Measure) -> FullyCrossed | NotEstimated:
+        if reason := mixed.offered(measure, plan.unit):
+            return reason
+        values = mixed.value_of(rows, measure)
+        values = np.log(values) if measure in mixed.RATIOS else values
+        return fully_crossed(rows, values, reference=plan.reference, arm=arm, confidence=plan.confidence)
+
+    return {measure: attempt(partial(tested, measure)) for measure in mixed.MEASURES}
+
+
+def _joint(rows: pd.DataFrame, arm: str, plan: Plan) -> Joint | NotEstimated:
+    return joint(
+        rows,
+        reference=plan.reference,
+        arm=arm,
+        kind=plan.kind,
+        measure=plan.quality_measure,
+        confidence=plan.confidence,
+    )
+
+
 @dataclass(frozen=True)
 class CutOffContrast:
     """An arm against the reference under one idle cut-off: described, never tested."""
@@ -153,15 +192,10 @@ class CutOffFound:
 def cut_offs(tables: Tables, analysed: pd.DataFrame, plan: Plan) -> list[CutOffFound]:
     """The primary comparison under every idle cut-off: active and idle seconds of the fields analysed, both arms
     together, and each arm's ratio with its interval."""
-    batches = tables["batches"][tables["batches"]["item"].isin(analysed["item"])]
-    own = {
-        "batches": batches,
-        "events": tables["events"][tables["events"]["session"].isin(batches["session"])],
-        "operations": tables["operations"][tables["operations"]["item"].isin(analysed["item"])],
-    }
+    clock = Clock(tables, analysed["item"], blur_is_away=plan.blur_is_away)
     rows = []
     for cut_off in sorted({*CUT_OFFS_S, plan.idle_after_s}):
-        times = item_times(own, Rules(cut_off, plan.blur_is_away)).reindex(analysed["item"])
+        times = clock.times(cut_off).reindex(analysed["item"])
         under = analysed.assign(active_s=times["active_s"].to_numpy())
         found = [attempt(partial(_under_cut_off, under, arm, plan)) for arm in plan.others]
         rows.append(CutOffFound(cut_off, float(times["active_s"].sum()), float(times["idle"].sum()), found))
@@ -169,14 +203,7 @@ def cut_offs(tables: Tables, analysed: pd.DataFrame, plan: Plan) -> list[CutOffF
 
 
 def _under_cut_off(fields: pd.DataFrame, arm: str, plan: Plan) -> CutOffContrast:
-    found = compare(
-        rates(fields),
-        reference=plan.reference,
-        arm=arm,
-        kind=plan.kind,
-        confidence=plan.confidence,
-        resamples=1,
-    )
+    found = ratio_of(rates(fields), reference=plan.reference, arm=arm, kind=plan.kind, confidence=plan.confidence)
     return CutOffContrast(arm, found.ratio, found.interval)
 
 

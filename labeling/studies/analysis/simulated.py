@@ -23,6 +23,7 @@ class Components:
     slope      between readers, in the effect of the arm
     field      between fields (how hard they are)
     residual   what is left, of one field of one reader
+    field_slope  between fields, in the effect of the arm: what an analysis of readers alone takes for given
     learning   change of the logarithm with each further field of a period (below 0: faster)
     period     change of the logarithm from each period to the next
     """
@@ -35,9 +36,13 @@ class Components:
     learning: float = 0.0
     period: float = 0.0
     cells: float = 20.0
+    field_slope: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.reader, self.slope, self.field, self.residual) < 0 or not self.seconds_per_cell > 0:
+        if (
+            min(self.reader, self.slope, self.field, self.residual, self.field_slope) < 0
+            or not self.seconds_per_cell > 0
+        ):
             raise ValueError("variance components must not be negative, seconds per cell must be positive")
         if self.reader == 0 or self.residual == 0:
             # The mean and SD of pooled cells, as papers print them, do not say how readers differ.
@@ -176,6 +181,9 @@ def virtual_studies(
     order = rng.permuted(np.broadcast_to(np.arange(fields), shape), axis=3)
     time = c.period * np.arange(shape[2])[None, None, :, None] + c.learning * order
     log = np.log(c.seconds_per_cell) + speed + by_period + difficulty + time + rng.normal(0, c.residual, shape)
+    if c.field_slope:  # drawn only where asked for, so that the seeds of kept figures stay theirs
+        of_field = rng.normal(0, c.field_slope / np.sqrt(2), (studies, k, *shape[2:]))
+        log += of_field[:, arm, np.arange(shape[2])]
     return Virtual(kind, np.exp(log) * cells, cells, arm, order)
 
 

@@ -372,17 +372,62 @@ class MissingNumbers(Figure):
 
 
 class MixedNumbers(Figure):
-    ratio: float
+    """analysis.mixed.Mixed."""
+
+    measure: str
+    estimate: float
     low: float
     high: float
-    reader: float
-    slope: float
-    field: float
+    df: float
+    p: float
+    reader: float | None
+    slope: float | None
+    field: float | None
+    field_slope: float | None
     residual: float
     fit: str
     at_zero: list[str]
     fields: int
     readers: int
+
+
+class FullyCrossedNumbers(Figure):
+    """analysis.fully_crossed.FullyCrossed."""
+
+    difference: float
+    low: float
+    high: float
+    df: float
+    p: float
+    readers: int
+    fields: int
+
+
+class JointNumbers(Figure):
+    """analysis.joint.Joint."""
+
+    arm: str
+    measure: str
+    log_ratio: float
+    difference: float
+    covariance: list[list[float]]
+    reach: float
+    df: int
+    readers: int
+
+
+class SpecificationNumbers(Figure):
+    """analysis.specifications.Specification."""
+
+    arm: str
+    idle_after_s: float
+    outlier_iqr: float | None
+    start: str
+    declared: bool
+    readers: int
+    fields: int
+    ratio: float
+    interval: Interval
 
 
 class Trend(Figure):
@@ -545,7 +590,7 @@ class ReaderRate(TypedDict):
 
 
 class FieldRow(TypedDict):
-    """An analysed field, of whose columns (bundle.DICTIONARY, analysis/fields.py) these are read by name."""
+    """An analysed field, of whose columns (dictionary.DICTIONARY, analysis/fields.py) these are read by name."""
 
     arm: str
     participant: str
@@ -579,10 +624,13 @@ class Numbers(TypedDict):
     missing: list[MissingNumbers]
     outliers: list[Outlier]
     with_outliers: Any  # a list of ContrastNumbers, or a Figure that says why there is none
-    mixed: list[MixedNumbers]
+    mixed: list[dict[str, MixedNumbers]]  # an arm each; by measure
+    fully_crossed: list[dict[str, FullyCrossedNumbers]]
+    joint: list[JointNumbers]
     trends: Any  # a list of Trend, or a Figure that says why there is none
     carry_over: list[CarryOver]
     sensitivity: list[CutOff]
+    specifications: list[SpecificationNumbers]
     readers: list[ReaderRate]
     rereading: Rereading
     between_readers: dict[str, list[AgreementGroup]]
