@@ -13,6 +13,7 @@ from boxwise.rounds import Round
 
 if TYPE_CHECKING:
     from boxwise.client import Client
+    from boxwise.generated import ClassAnswer
 
 
 class Project:
@@ -38,16 +39,19 @@ class Project:
 
     def classes(self) -> dict[str, int]:
         """Name -> id, in order."""
-        listed = self.client.api.class_list_get(self.id)
-        return {one["name"]: one["id"] for one in listed}
+        return {one["name"]: one["id"] for one in self._classes()}
 
     def colours(self) -> dict[int | None, tuple[int, int, int]]:
         """Class id -> RGB."""
         found: dict[int | None, tuple[int, int, int]] = {}
-        for one in self.client.api.class_list_get(self.id):
+        for one in self._classes():
             red, green, blue = bytes.fromhex(one["color"].removeprefix("#"))
             found[one["id"]] = (red, green, blue)
         return found
+
+    def _classes(self) -> "Iterator[ClassAnswer]":
+        api = self.client.api
+        yield from self.client.every(lambda **at: api.class_list_get(self.id, **at))
 
     # -- rounds
 

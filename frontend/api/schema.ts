@@ -5189,6 +5189,12 @@ export interface components {
       /** @default null */
       next: string | null;
     };
+    /** Page[ClassAnswer] */
+    Page_ClassAnswer_: {
+      items: components["schemas"]["ClassAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
     /** Page[ClassMergeAnswer] */
     Page_ClassMergeAnswer_: {
       items: components["schemas"]["ClassMergeAnswer"][];
@@ -5246,6 +5252,12 @@ export interface components {
     /** Page[LotAnswer] */
     Page_LotAnswer_: {
       items: components["schemas"]["LotAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[MemberAnswer] */
+    Page_MemberAnswer_: {
+      items: components["schemas"]["MemberAnswer"][];
       /** @default null */
       next: string | null;
     };
@@ -10634,7 +10646,14 @@ export interface operations {
   };
   class_list_get: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "position" | "-position" | "name" | "-name" | "id" | "-id";
+        in_use?: ("true" | "false") | null;
+      };
       header?: never;
       path: {
         project: number;
@@ -10648,7 +10667,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["ClassAnswer"][];
+          "application/json": components["schemas"]["Page_ClassAnswer_"];
         };
       };
       default: {
@@ -12018,7 +12037,14 @@ export interface operations {
   };
   member_list_get: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "id" | "-id";
+        role?: ("owner" | "manager" | "reviewer" | "annotator" | "viewer") | null;
+      };
       header?: never;
       path: {
         project: number;
@@ -12032,7 +12058,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["MemberAnswer"][];
+          "application/json": components["schemas"]["Page_MemberAnswer_"];
         };
       };
       default: {
