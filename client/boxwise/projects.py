@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boxwise.events import follow
 from boxwise.images import Image, Images
 from boxwise.jobs import ImportPlan, Job
 from boxwise.rounds import Round
 
 if TYPE_CHECKING:
     from boxwise.client import Client
-    from boxwise.generated import ClassAnswer
+    from boxwise.generated import ClassAnswer, NotificationAnswer
 
 
 class Project:
@@ -72,6 +73,10 @@ class Project:
             if found.number == number:
                 return found
         raise KeyError(f"{self.name} has no round {number}")
+
+    def events(self, seconds: float | None = None) -> "Iterator[NotificationAnswer]":
+        """As `client.events()`, of this project alone."""
+        return follow(self.client, project=self.id, seconds=seconds)
 
     def propose(self, images: Iterable[Image] | None = None, **more: Any) -> Job:
         """Let models propose cells now, without a round; boxwise/proposing.py says what `more` is. Wait for the job."""
