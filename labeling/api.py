@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from labeling.errors import DISK_FULL, LabelingError, is_disk_full
+from labeling.errors import LabelingError, server_fault
 from labeling.problems import TOO_LARGE, plain_problem, problem
 
 
@@ -29,8 +29,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, PermissionDenied):
         detail = str(error) or "your role in this project does not allow this"
         return problem(status=403, code="not_allowed", detail=detail)
-    if is_disk_full(error):
-        return problem(status=507, code="disk_full", detail=str(DISK_FULL))
+    fault = server_fault(error)
+    if fault is not None:
+        return problem(status=fault.status, code=fault.code, detail=str(fault.detail))
     if isinstance(error, RequestDataTooBig):
         return problem(status=413, code="too_large", detail=TOO_LARGE)
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):

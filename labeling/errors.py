@@ -2,12 +2,37 @@
 
 import errno
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-DISK_FULL = _("The disk of this server is full, so this could not be done. Tell whoever runs it, and try again later.")
+
+
+@dataclass(frozen=True)
+class ServerFault:
+    """Something of the server itself that stops a request: no fault of what was sent, and none of our code."""
+
+    status: int
+    code: str
+    detail: "StrPromise"
+
+
+DISK_FULL = ServerFault(
+    507,
+    "disk_full",
+    _("The disk of this server is full, so this could not be done. Tell whoever runs it, and try again later."),
+)
+STORAGE_AWAY = ServerFault(
+    503,
+    "storage_away",
+    _("The storage of this server's files does not answer, so this could not be done. Try again in a moment."),
+)
 
 
 class LabelingError(Exception):
@@ -52,9 +77,17 @@ class Archived(WrongState):
         self.project = project
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Whether a file could not be written for want of room."""
-    return isinstance(error, OSError) and error.errno in NO_ROOM
+# Of botocore.exceptions, by name: whoever keeps files in a folder does not load that library.
+UNANSWERED = {"HTTPClientError", "ConnectionError"}
+
+
+def server_fault(error: BaseException) -> ServerFault | None:
+    """What of the server itself an error comes from: no room for a file, or a storage that does not answer."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return DISK_FULL
+    if any(kind.__module__ == "botocore.exceptions" and kind.__name__ in UNANSWERED for kind in type(error).__mro__):
+        return STORAGE_AWAY
+    return None
 
 
 def sentence(error: LabelingError, *, begins_with_a_name: bool = False) -> str:

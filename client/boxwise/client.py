@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from boxwise.config import settings
-from boxwise.generated import MeAnswer, Operations
+from boxwise.events import follow
+from boxwise.generated import MeAnswer, NotificationAnswer, Operations
 from boxwise.jobs import Job
 from boxwise.projects import Project
 from boxwise.transport import Transport
@@ -54,6 +55,11 @@ class Client:
     def job(self, number: int) -> Job:
         return Job(self, self.api.job_detail_get(number))
 
+    def events(self, seconds: float | None = None) -> Iterator[NotificationAnswer]:
+        """What happens from now on and concerns you: rounds that end, work that is assigned, comments. Ends when there
+        was nothing for so many seconds."""
+        return follow(self, seconds=seconds)
+
     def change(self, path: str, read: Mapping[str, Any], words: Mapping[str, Any]) -> Any:
         """PATCH what is there only if it is still as it was read. Raises Conflict."""
         now = self.transport.request("GET", path)
@@ -66,11 +72,11 @@ class Client:
             raise Conflict({"status": 412, "code": "changed", "detail": detail})
         return self.transport.json("PATCH", path, body=dict(words), headers={"If-Match": now.headers["ETag"]})
 
-    def every(self, page: Callable[..., Any]) -> Iterator[Any]:
-        """All rows of a list, page by page."""
+    def every(self, page: Callable[..., Any], *, limit: int = 1000) -> Iterator[Any]:
+        """All rows of a list, page by page of `limit` rows; the next page is asked for when it is needed."""
         cursor = None
         while True:
-            found = page(cursor=cursor, limit=1000)
+            found = page(cursor=cursor, limit=limit)
             yield from found["items"]
             if not found["next"]:
                 return

@@ -1843,6 +1843,11 @@ class Page_CentreAnswer(TypedDict):
     next: "str | None"
 
 
+class Page_ClassAnswer(TypedDict):
+    items: "list[ClassAnswer]"
+    next: "str | None"
+
+
 class Page_ClassMergeAnswer(TypedDict):
     items: "list[ClassMergeAnswer]"
     next: "str | None"
@@ -1890,6 +1895,11 @@ class Page_LateAnswer(TypedDict):
 
 class Page_LotAnswer(TypedDict):
     items: "list[LotAnswer]"
+    next: "str | None"
+
+
+class Page_MemberAnswer(TypedDict):
+    items: "list[MemberAnswer]"
     next: "str | None"
 
 
@@ -4132,9 +4142,21 @@ class Operations:
         )
         return found
 
-    def class_list_get(self, project: int) -> list[ClassAnswer]:
+    def class_list_get(
+        self,
+        project: int,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        ordering: Literal["position", "-position", "name", "-name", "id", "-id"] | None = None,
+        in_use: Literal["true", "false"] | None = None,
+    ) -> Page_ClassAnswer:
         """GET /api/v1/projects/{project}/classes/"""
-        found: list[ClassAnswer] = self.sender.json("GET", f"projects/{project}/classes/")
+        found: Page_ClassAnswer = self.sender.json(
+            "GET",
+            f"projects/{project}/classes/",
+            query={"cursor": cursor, "limit": limit, "ordering": ordering, "in_use": in_use},
+        )
         return found
 
     def class_list_post(self, project: int, *, body: NewClass, key: str | None = None) -> ClassAnswer:
@@ -4583,9 +4605,21 @@ class Operations:
         )
         return found
 
-    def member_list_get(self, project: int) -> list[MemberAnswer]:
+    def member_list_get(
+        self,
+        project: int,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        ordering: Literal["id", "-id"] | None = None,
+        role: Literal["owner", "manager", "reviewer", "annotator", "viewer"] | None = None,
+    ) -> Page_MemberAnswer:
         """GET /api/v1/projects/{project}/members/"""
-        found: list[MemberAnswer] = self.sender.json("GET", f"projects/{project}/members/")
+        found: Page_MemberAnswer = self.sender.json(
+            "GET",
+            f"projects/{project}/members/",
+            query={"cursor": cursor, "limit": limit, "ordering": ordering, "role": role},
+        )
         return found
 
     def member_list_post(self, project: int, *, body: NewMember) -> AddedMember:

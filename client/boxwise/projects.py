@@ -7,12 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boxwise.events import follow
 from boxwise.images import Image, Images
 from boxwise.jobs import ImportPlan, Job
 from boxwise.rounds import Round
 
 if TYPE_CHECKING:
     from boxwise.client import Client
+    from boxwise.generated import ClassAnswer, NotificationAnswer
 
 
 class Project:
@@ -38,16 +40,19 @@ class Project:
 
     def classes(self) -> dict[str, int]:
         """Name -> id, in order."""
-        listed = self.client.api.class_list_get(self.id)
-        return {one["name"]: one["id"] for one in listed}
+        return {one["name"]: one["id"] for one in self._classes()}
 
     def colours(self) -> dict[int | None, tuple[int, int, int]]:
         """Class id -> RGB."""
         found: dict[int | None, tuple[int, int, int]] = {}
-        for one in self.client.api.class_list_get(self.id):
+        for one in self._classes():
             red, green, blue = bytes.fromhex(one["color"].removeprefix("#"))
             found[one["id"]] = (red, green, blue)
         return found
+
+    def _classes(self) -> "Iterator[ClassAnswer]":
+        api = self.client.api
+        yield from self.client.every(lambda **at: api.class_list_get(self.id, **at))
 
     # -- rounds
 
@@ -68,6 +73,10 @@ class Project:
             if found.number == number:
                 return found
         raise KeyError(f"{self.name} has no round {number}")
+
+    def events(self, seconds: float | None = None) -> "Iterator[NotificationAnswer]":
+        """As `client.events()`, of this project alone."""
+        return follow(self.client, project=self.id, seconds=seconds)
 
     def propose(self, images: Iterable[Image] | None = None, **more: Any) -> Job:
         """Let models propose cells now, without a round; boxwise/proposing.py says what `more` is. Wait for the job."""

@@ -5210,6 +5210,12 @@ export interface components {
       /** @default null */
       next: string | null;
     };
+    /** Page[ClassAnswer] */
+    Page_ClassAnswer_: {
+      items: components["schemas"]["ClassAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
     /** Page[ClassMergeAnswer] */
     Page_ClassMergeAnswer_: {
       items: components["schemas"]["ClassMergeAnswer"][];
@@ -5267,6 +5273,12 @@ export interface components {
     /** Page[LotAnswer] */
     Page_LotAnswer_: {
       items: components["schemas"]["LotAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[MemberAnswer] */
+    Page_MemberAnswer_: {
+      items: components["schemas"]["MemberAnswer"][];
       /** @default null */
       next: string | null;
     };
@@ -10687,7 +10699,14 @@ export interface operations {
   };
   class_list_get: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "position" | "-position" | "name" | "-name" | "id" | "-id";
+        in_use?: ("true" | "false") | null;
+      };
       header?: never;
       path: {
         project: number;
@@ -10701,7 +10720,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["ClassAnswer"][];
+          "application/json": components["schemas"]["Page_ClassAnswer_"];
         };
       };
       default: {
@@ -12071,7 +12090,14 @@ export interface operations {
   };
   member_list_get: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "id" | "-id";
+        role?: ("owner" | "manager" | "reviewer" | "annotator" | "viewer") | null;
+      };
       header?: never;
       path: {
         project: number;
@@ -12085,7 +12111,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["MemberAnswer"][];
+          "application/json": components["schemas"]["Page_MemberAnswer_"];
         };
       };
       default: {

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import redis
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -23,11 +24,15 @@ WINDOW = 60  # seconds
 
 @dataclass(frozen=True)
 class Rate:
-    """Where a token stands in the running minute: `remaining` requests of `limit`, until `reset` seconds from now."""
+    """Where a token stands in the running minute: `remaining` requests of `limit`, until `reset` seconds from now.
+
+    is_over  whether this request is one too many
+    """
 
     limit: int
     remaining: int
     reset: int
+    is_over: bool
 
     def headers(self) -> dict[str, str]:
         """As the IETF's draft on RateLimit headers names them."""
@@ -38,22 +43,30 @@ class Rate:
         }
 
 
+def count_request(request: HttpRequest, token: PersonalToken) -> None:
+    """Count a request of a token, when the token is recognised: before its scope is asked, so that whatever is answered
+    says where the token stands.
+
+    Leaves the rate at the request, where the answer's headers are made (labeling/server/headers.py).
+    """
+    now = time.time()
+    used = _count(token.pk, int(now // WINDOW))
+    if used is None:
+        return
+    limit = settings.API_REQUESTS_PER_MINUTE
+    rate = Rate(limit=limit, remaining=max(0, limit - used), reset=WINDOW - int(now % WINDOW), is_over=used > limit)
+    request.token_rate = rate  # type: ignore[attr-defined]
+    request.answer_headers = rate.headers()  # type: ignore[attr-defined]
+
+
 class TokenRate(BaseThrottle):
-    """DRF's hook. Leaves the rate at the request, where the answer's headers are made (labeling/server/headers.py)."""
+    """DRF's hook: declines what is beyond the limit."""
 
     rate: Rate | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        if not isinstance(request.auth, PersonalToken):
-            return True
-        now = time.time()
-        used = _count(request.auth.pk, int(now // WINDOW))
-        if used is None:
-            return True
-        limit = settings.API_REQUESTS_PER_MINUTE
-        self.rate = Rate(limit=limit, remaining=max(0, limit - used), reset=WINDOW - int(now % WINDOW))
-        request._request.answer_headers = self.rate.headers()  # type: ignore[attr-defined]
-        return used <= limit
+        self.rate = getattr(request._request, "token_rate", None)
+        return self.rate is None or not self.rate.is_over
 
     def wait(self) -> float | None:
         return self.rate.reset if self.rate else None

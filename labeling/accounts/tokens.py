@@ -18,6 +18,7 @@ from rest_framework.request import Request
 
 from labeling.accounts import throttle
 from labeling.accounts.models import PersonalToken, SignInAttempt, User
+from labeling.accounts.rates import count_request
 from labeling.audit.models import Act
 from labeling.audit.services import record
 from labeling.errors import Invalid, LabelingError
@@ -91,7 +92,7 @@ class PersonalTokenAuthentication(TokenAuthentication):
 
     def authenticate(self, request: Request) -> Any:
         try:
-            return super().authenticate(request)
+            found = super().authenticate(request)
         except AuthenticationFailed as error:
             if error.get_codes() in ("token_expired", "token_revoked", "account_closed"):
                 raise  # only who had the secret hears this: it is no guess, and must not close the door to others
@@ -100,6 +101,9 @@ class PersonalTokenAuthentication(TokenAuthentication):
             except throttle.TooManyAttempts as declined:
                 raise Throttled(wait=declined.seconds) from None
             raise
+        if found is not None:
+            count_request(request._request, found[1])
+        return found
 
     def authenticate_credentials(self, key: str) -> tuple[User, PersonalToken]:
         token: PersonalToken | None = TOKEN.first(hash_of(key))

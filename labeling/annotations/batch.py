@@ -13,7 +13,7 @@ from inference.documents.publication import Provenance
 from labeling.accounts.models import User
 from labeling.annotations import late
 from labeling.annotations.attributes import attributes_for_writing
-from labeling.annotations.bulk import advance, insert
+from labeling.annotations.bulk import advance, insert, unsaved
 from labeling.annotations.checking import ParsedEffect, ParsedOperation, check_operation, check_tool
 from labeling.annotations.contract import MOST_EFFECTS, Declined, OperationIn
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation, Opinion, OpinionEffect
@@ -91,6 +91,24 @@ class Verdict:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class NewEffect:
+    """An effect of this batch with what it belongs to, which has no id before it is inserted.
+
+    The relations are named here and not in the row: Django's own are set slowly (annotations/bulk.py, `unsaved`).
+    """
+
+    effect: Effect | OpinionEffect
+    operation: Operation
+    annotation: Annotation
+
+    def numbered(self) -> Effect | OpinionEffect:
+        """The row to be inserted, once its operation and its annotation have ids."""
+        self.effect.operation_id = self.operation.pk
+        self.effect.annotation_id = self.annotation.pk
+        return self.effect
+
+
 class Batch:
     """The working memory of one write_operations call; the layer's head row is locked."""
 
@@ -120,8 +138,8 @@ class Batch:
         self.deciders: dict[uuid.UUID, Deciders] = {}  # of what is undone or redone here
         self.opinions: dict[uuid.UUID, Opinion] = {}  # the author's own, by annotation
         self.new_operations: list[Operation] = []
-        self.new_effects: list[Effect] = []
-        self.new_opinion_effects: list[OpinionEffect] = []
+        self.new_effects: list[NewEffect] = []
+        self.new_opinion_effects: list[NewEffect] = []
         self.touched: dict[uuid.UUID, Annotation] = {}
         self.opinions_written: dict[uuid.UUID, Opinion] = {}  # what of `opinions` this batch has changed
         self.late: list[dict[str, Any]] = []
@@ -294,7 +312,8 @@ class Batch:
         for effect, state_before in zip(op.effects, before, strict=True):
             row = self.rows.get(effect.annotation)
             if row is None:
-                row = Annotation(layer=self.layer, uid=effect.annotation, version=0)
+                row = unsaved(Annotation)
+                row.layer_id, row.uid, row.version = self.layer.pk, effect.annotation, 0
                 self.rows[effect.annotation] = row
             if row.derived_from and self.decided.get(row.derived_from) == row.uid:
                 del self.decided[row.derived_from]
@@ -305,17 +324,13 @@ class Batch:
             if after and after.derived_from:
                 self.decided[after.derived_from] = row.uid
             row.version += 1
-            row.last_op, row.author = op.op_id, self.author
+            row.last_op, row.author_id = op.op_id, self.author.pk
             self.touched[row.uid] = row
-            self.new_effects.append(
-                Effect(
-                    operation=operation,
-                    annotation=row,
-                    version=row.version,
-                    before=state_before and state_before.as_json(),
-                    after=after and after.as_json(),
-                )
-            )
+            written = unsaved(Effect)
+            written.version = row.version
+            written.before = state_before and state_before.as_json()
+            written.after = after and after.as_json()
+            self.new_effects.append(NewEffect(written, operation, row))
         for opinion, judgement_before in zip(op.opinions, opinions_before, strict=True):
             self._take_opinion(operation, opinion, judgement_before)
         self.overrules.take(operation, op)
@@ -337,14 +352,11 @@ class Batch:
         write_opinion(known, judgement=opinion.after, op_id=operation.op_id, at=operation.committed_at)
         self.opinions_written[opinion.annotation] = known
         self.overrules.take_opinion(known)
-        self.new_opinion_effects.append(
-            OpinionEffect(
-                operation=operation,
-                annotation=row,
-                before=before.as_json() if before else None,
-                after=opinion.after.as_json() if opinion.after else None,
-            )
+        written = OpinionEffect(
+            before=before.as_json() if before else None,
+            after=opinion.after.as_json() if opinion.after else None,
         )
+        self.new_opinion_effects.append(NewEffect(written, operation, row))
 
     def _provenance(self, after: AnnotationState, before: AnnotationState | None) -> Provenance:
         """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
@@ -396,11 +408,8 @@ class Batch:
             row.save()
         insert([r for r in rows if not r.pk])
         insert(self.new_operations)
-        effects: list[Effect | OpinionEffect] = [*self.new_effects, *self.new_opinion_effects]
-        for effect in effects:  # what they belong to had no id when they were made
-            effect.operation_id, effect.annotation_id = effect.operation.pk, effect.annotation.pk
-        insert(self.new_effects)
-        insert(self.new_opinion_effects)
+        insert([one.numbered() for one in self.new_effects])
+        insert([one.numbered() for one in self.new_opinion_effects])
         for opinion in self.opinions_written.values():
             opinion.save()
         self.overrules.write()

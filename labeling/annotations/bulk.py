@@ -2,15 +2,18 @@
 
 import json
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import JSONField, Model
+from django.db.models.base import ModelState
 
 from labeling.annotations.models import Annotation, LayerHead
 from labeling.annotations.state import AnnotationState
+
+M = TypeVar("M", bound=Model)
 
 COLUMNS = (
     "layer_id", "uid", "kind", "status", "reason", "label_class_id", "x0", "y0", "x1", "y1",
@@ -40,6 +43,29 @@ def copy_states(layer_id: uuid.UUID, rows: Iterable[tuple[uuid.UUID, AnnotationS
                  score, None, 1, None, False, json.dumps(s.attributes) if s.attributes else None, s.parent,
                  None, False)
             )  # fmt: skip
+
+
+@cache
+def _blank(model: type[Model]) -> tuple[Mapping[str, Any], tuple[tuple[str, Callable[[], Any]], ...]]:
+    """What a new instance holds, and the defaults that are made anew for each."""
+    values = vars(model())
+    with_default = [field for field in model._meta.concrete_fields if field.has_default()]
+    made = [(field.attname, field.default) for field in with_default if callable(field.default)]
+    return values, tuple(made)
+
+
+def unsaved(model: type[M]) -> M:
+    """A new instance as `model()` makes it, for the tens of thousands of a request.
+
+    Django reads the arguments, asks for defaults and sets relations of each instance; for 10,000 cells and their
+    effects that was two fifths of the processor time of the request. No signal of the model is sent.
+    """
+    values, made = _blank(model)
+    new = model.__new__(model)
+    vars(new).update(values, _state=ModelState())
+    for name, default in made:
+        setattr(new, name, default())
+    return new
 
 
 FEW = 50  # rows that one INSERT writes at least as fast as a COPY

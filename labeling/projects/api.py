@@ -25,8 +25,10 @@ from labeling.projects.contract import (
     AddedMember,
     ClassAnswer,
     ClassChange,
+    ClassListing,
     MemberAnswer,
     MemberChange,
+    MemberListing,
     NewClass,
     NewMember,
     NewProject,
@@ -36,7 +38,6 @@ from labeling.projects.contract import (
     ProjectListing,
     Removed,
     class_answer,
-    class_answers,
     member_answer,
     project_in_full,
 )
@@ -100,10 +101,12 @@ class ProjectDetail(APIView):
 
 
 class ClassList(APIView):
-    @contract(answer=list[ClassAnswer])
-    def get(self, request: Request, project: int) -> list[ClassAnswer]:
-        found = reach_project(request, "see", project)
-        return class_answers(found)
+    @contract(query=ClassListing, answer=Page[ClassAnswer])
+    def get(self, request: Request, project: int, *, query: ClassListing) -> Page[ClassAnswer]:
+        classes = reach_project(request, "see", project).classes.all()
+        if query.in_use is not None:
+            classes = classes.filter(retired_at__isnull=query.in_use == "true")
+        return page(classes, request, query, ordering=query.ordering, answer=class_answer)
 
     @once
     @contract(body=NewClass, answer=ClassAnswer, status=201)
@@ -165,10 +168,12 @@ def _class(request: Request, act: str, label_class: int) -> LabelClass:
 
 
 class MemberList(APIView):
-    @contract(answer=list[MemberAnswer])
-    def get(self, request: Request, project: int) -> list[MemberAnswer]:
-        found = reach_project(request, "see", project)
-        return [member_answer(one) for one in found.memberships.select_related("user").order_by("pk")]
+    @contract(query=MemberListing, answer=Page[MemberAnswer])
+    def get(self, request: Request, project: int, *, query: MemberListing) -> Page[MemberAnswer]:
+        members = reach_project(request, "see", project).memberships.select_related("user")
+        if query.role is not None:
+            members = members.filter(role=query.role)
+        return page(members, request, query, ordering=query.ordering, answer=member_answer)
 
     # Takes no Idempotency-Key: what is answered again is stored, and a link stands nowhere.
     @contract(body=NewMember, answer=AddedMember, status=201)

@@ -82,6 +82,19 @@ class ProjectListing(Listing):
     archived: Literal["true", "false"] | None = None
 
 
+class ClassListing(Listing):
+    """`position` is the order in which people choose: retired classes stand last. `in_use`: neither merged nor
+    retired."""
+
+    ordering: Literal["position", "-position", "name", "-name", "id", "-id"] = "position"
+    in_use: Literal["true", "false"] | None = None
+
+
+class MemberListing(Listing):
+    ordering: Literal["id", "-id"] = "id"
+    role: RoleName | None = None
+
+
 class NewProject(Body):
     """`layering` cannot be changed later. The classes have the palette's colours, in order."""
 

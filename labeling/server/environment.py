@@ -14,6 +14,15 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 # libpq keywords that Django names itself; every other one is handed through (sslmode, application_name, ...).
 DJANGO_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+# A network that swallows what is sent says nothing: without these a connection waits for hours, and its thread with it.
+# Seconds, but for tcp_user_timeout. They mean nothing to a Unix socket; what the address says itself counts.
+NETWORK = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def required(name: str, what: str) -> str:
@@ -89,7 +98,7 @@ def database(url: str) -> dict[str, Any]:  # untyped: Django's own, which it fil
         )
     entry: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql"}
     entry |= {DJANGO_NAMES[key]: str(value) for key, value in parts.items() if key in DJANGO_NAMES}
-    entry["OPTIONS"] = {key: value for key, value in parts.items() if key not in DJANGO_NAMES}
+    entry["OPTIONS"] = NETWORK | {key: value for key, value in parts.items() if key not in DJANGO_NAMES}
     return entry
 
 
@@ -110,7 +119,7 @@ def storage(url: str) -> dict[str, Any]:  # untyped: Django's own, which it fill
     if parts.scheme == "s3" and parts.netloc:
         options: dict[str, object] = dict(parse_qsl(parts.query))
         options |= {"bucket_name": parts.netloc, "location": parts.path.strip("/"), "file_overwrite": False}
-        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+        return {"BACKEND": "labeling.server.object_storage.ObjectStorage", "OPTIONS": options}
     raise SystemExit("Boxwise does not start: STORAGE_URL must be file:///directory or s3://bucket/prefix.")
 
 

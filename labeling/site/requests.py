@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from labeling.accounts.models import User
-from labeling.errors import DISK_FULL, Archived, LabelingError, is_disk_full, sentence
+from labeling.errors import Archived, LabelingError, sentence, server_fault
 from labeling.projects import access
 from labeling.projects.access import reach
 from labeling.projects.models import CHANGES, MAY, Project
@@ -86,10 +86,11 @@ def attempt(
     except LabelingError as error:
         messages.error(request, sentence(error))
         return None
-    except OSError as error:
-        if not is_disk_full(error):
+    except Exception as error:
+        fault = server_fault(error)
+        if fault is None:
             raise
-        messages.error(request, str(DISK_FULL))
+        messages.error(request, str(fault.detail))
         return None
     if done:
         messages.success(request, done)

@@ -1,7 +1,9 @@
 """The client against a server with a database: tokens that have ended, rights, two who change one thing, retries."""
 
 import hashlib
+import time
 from datetime import timedelta
+from threading import Thread
 
 import boxwise
 import httpx
@@ -17,6 +19,8 @@ from labeling.images.contract import UploadForm
 from labeling.images.resumable import services
 from labeling.images.resumable_uploads import ResumableUpload
 from labeling.jobs.models import Job
+from labeling.notifications.models import Kind
+from labeling.notifications.services import notify
 from labeling.projects.models import Project
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory, png
 from tests.labeling.pages import make_study
@@ -86,6 +90,30 @@ def test_all_pages_of_a_list_come(live_server):
     client = client_of(live_server, user)
     found = client.every(lambda cursor, limit: client.api.project_list_get(cursor=cursor, limit=2))
     assert [one["name"] for one in found] == ["p0", "p1", "p2"] == [one.name for one in client.projects()]
+
+
+def test_events_come_once_in_their_order_and_of_one_project_alone(live_server):
+    user = UserFactory()
+    one, other = (MembershipFactory(project=ProjectFactory(name=name), user=user).project for name in "ab")
+
+    def happens(project, subject):
+        notify(kind=Kind.ROUND_ENDED, people=[user], project=project, path="/", subject=subject)
+
+    happens(one, "0")  # before anybody follows
+    client = client_of(live_server, user)
+    everything, of_one = client.events(seconds=1.5), client.project(one.pk).events(seconds=1.5)
+    heard = []
+    threads = [Thread(target=lambda events=events: heard.append(list(events))) for events in (everything, of_one)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.7)
+    for number in range(1, 31):  # more than a page
+        happens(one if number % 2 else other, str(number))
+    for thread in threads:
+        thread.join(30)
+    paths = sorted(([row["id"] for row in rows] for rows in heard), key=len)
+    assert [len(rows) for rows in paths] == [15, 30]
+    assert all(rows == sorted(set(rows)) for rows in paths)
 
 
 def test_an_address_that_the_server_has_not_is_its_age(live_server):

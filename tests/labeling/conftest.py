@@ -78,4 +78,5 @@ def world() -> SimpleNamespace:
     }  # fmt: skip
     client = Client(raise_request_exception=False)
     client.force_login(owner)
-    return SimpleNamespace(client=client, values=values, cookies=client.cookies.output(header=""))
+    cookies = client.cookies.output(header="")
+    return SimpleNamespace(client=client, person=owner, values=values, cookies=cookies)

@@ -152,7 +152,7 @@ def test_a_project_from_nothing_to_a_team():
     assert ask("patch", f"members/{member['id']}/", {"role": "viewer"}).json()["role"] == "viewer"
     assert "/accounts/invitation/" in ask("post", f"members/{member['id']}/invite/").json()["link"]
     assert ask("delete", f"members/{member['id']}/").status_code == 200
-    assert len(ask("get", f"{here}members/").json()) == 1
+    assert len(ask("get", f"{here}members/").json()["items"]) == 1
     notices = {"notify_by_mail": True, "webhook_url": "https://example.org/hook"}
     secret = ask("put", f"{here}notices/", notices).json()["webhook_secret"]
     assert secret and ask("post", f"{here}notices/secret/").json()["webhook_secret"] != secret

@@ -11,6 +11,7 @@ from labeling.annotations.models import Annotation, Effect
 from labeling.annotations.replay import differences
 from labeling.annotations.services import Loaded, load_layer, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, PackedMask, put_state
+from labeling.projects.models import LabelClass
 from tests.factories import ImageFactory, LabelClassFactory, LayerFactory, MembershipFactory
 from tests.labeling.operations import cell, effect, operation
 
@@ -22,6 +23,20 @@ def rows(layer, states):
         row = Annotation(layer=layer, uid=uid, score=0.25)
         put_state(row, state)
         yield row
+
+
+@pytest.mark.parametrize("model", [Annotation, Effect, LabelClass])
+def test_an_unsaved_instance_is_the_one_that_the_model_makes(model):
+    made, plain = bulk.unsaved(model), model()
+    fields = [field.attname for field in model._meta.concrete_fields]
+    assert {name: getattr(made, name) for name in fields} == {name: getattr(plain, name) for name in fields}
+    assert made._state.adding and made._state is not bulk.unsaved(model)._state
+
+
+def test_unsaved_instances_share_no_default():
+    first, second = bulk.unsaved(Annotation), bulk.unsaved(Annotation)
+    first.provenance["models"] = {}
+    assert second.provenance == {}
 
 
 def test_every_column_but_the_key_is_copied():

@@ -1,11 +1,13 @@
 """Every error of the API is problem+json: a sentence, the field, and never a Python repr."""
 
 import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
 from labeling.api import exception_handler
+from labeling.errors import STORAGE_AWAY, server_fault
 from labeling.numbers import whole_number
 from tests.factories import ImageFactory, MembershipFactory
 
@@ -30,6 +32,19 @@ def no_repr(answer) -> dict:
     assert answer["Content-Type"] == "application/problem+json"
     assert not any(mark in found["detail"] for mark in ("ErrorDetail", "{", "[", "code="))
     return dict(found)
+
+
+@pytest.mark.parametrize("kind", [ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError])
+def test_storage_that_does_not_answer_is_said_in_a_sentence(kind):
+    error = kind(endpoint_url="https://secret.example.org", error="timed out")
+    answer = exception_handler(error, {})
+    assert (answer.status_code, answer.data["code"]) == (503, "storage_away")
+    assert answer.data["detail"] == str(STORAGE_AWAY.detail) and "secret" not in answer.data["detail"]
+
+
+def test_what_the_storage_answers_is_a_fault_of_ours():
+    assert server_fault(ClientError({"Error": {"Code": "AccessDenied"}}, "PutObject")) is None
+    assert server_fault(ConnectionError("of Python, of anything")) is None
 
 
 def test_each_refused_field_is_named_in_a_sentence(client, image):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from labeling.server import processes, surroundings
+from labeling.server import environment, processes, surroundings
 from labeling.server.environment import CHECKOUT
 from labeling.server.instance import LONGEST_SOCKET_FOLDER, Instance
 from labeling.server.supervisor import Supervisor
@@ -216,3 +216,11 @@ def test_a_complete_production_configuration_has_nothing_to_be_warned_of() -> No
         less = {key: value for key, value in whole.items() if key != name}
         done = subprocess.run(command, cwd=CHECKOUT, env=less, capture_output=True, text=True, check=False)
         assert done.returncode == 1 and f"boxwise.{what}" in done.stderr
+
+
+def test_a_connection_to_a_database_elsewhere_does_not_wait_for_ever() -> None:
+    said = environment.database("postgresql://a:b@db.example.org/boxwise?keepalives_idle=60&sslmode=require")["OPTIONS"]
+    assert said == environment.NETWORK | {"keepalives_idle": "60", "sslmode": "require"}, (
+        "the address has the last word"
+    )
+    assert environment.NETWORK.keys() >= {"connect_timeout", "keepalives_idle", "tcp_user_timeout"}
