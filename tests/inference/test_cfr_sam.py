@@ -391,6 +391,7 @@ def test_a_frozen_encoder_stays_as_it_was():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # four minutes of a core that has nothing else to do
 def test_one_real_image_is_learned_by_heart(tnbc, tmp_path):
     """A part of 128 pixels, in both stages, with the default start."""
     sample = tnbc.sample(tnbc.split("train")[0], with_labels=True)
