@@ -1,10 +1,11 @@
-"""boxwise models list|pull|verify|add|convert: weights on this machine."""
+"""boxwise models list|pull|verify|add|convert|wrap: weights on this machine."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from inference.commands import outputs
+from inference.commands import outputs, wrapping
+from inference.commands.values import pair
 from inference.types import InferenceError
 from inference.weights import catalogue, sha256, shipped
 
@@ -16,7 +17,7 @@ SHIPPED = {
 
 
 def main(argv: list[str]) -> int:
-    """List, fetch, verify, add or convert weights."""
+    """List, fetch, verify, add, convert or wrap weights."""
     parser = argparse.ArgumentParser(prog="boxwise models", description="Weights on this machine, and those to be had.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what there is")
@@ -44,9 +45,14 @@ def main(argv: list[str]) -> int:
     convert.add_argument("-o", "--output", type=outputs.file(".safetensors"), required=True, metavar="OUT.safetensors")
     convert.add_argument("--classes", type=int, default=1, help="of a detector")
     convert.add_argument("--preset", default="quick", help="whose settings it was trained with: tiny, quick, paper")
-    convert.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings that differ from them")
+    convert.add_argument(
+        "--set", type=pair, nargs="*", default=[], metavar="NAME=VALUE", help="settings that differ from them"
+    )
+    wrapping.add_to(commands)
     options = parser.parse_args(argv)
     try:
+        if options.command == "wrap":
+            return wrapping.wrap(options)
         if options.command == "convert":
             return convert_file(options)
         if options.command == "list":
@@ -101,7 +107,7 @@ def fetch(name: str, *, accepted: bool) -> int:
 def convert_file(options: argparse.Namespace) -> int:
     from inference.pipeline import imported_weights  # with torch, which a list does not need
 
-    change = {name: _value(value) for name, _, value in (one.partition("=") for one in options.set)}
+    change = dict(options.set)
     try:
         found = imported_weights.convert(
             options.file, options.name, options.output, classes=options.classes, preset=options.preset, change=change
@@ -110,17 +116,6 @@ def convert_file(options: argparse.Namespace) -> int:
         raise InferenceError(f"these settings cannot be: {error}") from error
     print(f"{found.path}: {found.kind}, {found.model}, sha256 {found.sha256}")
     return 0
-
-
-def _value(text: str) -> str | int | float | bool:
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def verify_all(names: list[str] | None) -> int:

@@ -1,6 +1,7 @@
 """boxwise predict MODEL IMAGES -o OUT: instance masks of images and slides."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ def main(argv: list[str]) -> int:
             raise InferenceError(f"{len(paths)} images do not go into one file; give a folder and --format")
         if options.new_stain:
             print(adapt(model, paths))
+        if wanted.file_of("a") != wanted.output:
+            write_origin(model, wanted.output)
         for path in paths:
             try:
                 print(predicted(model, path, wanted, parts=options.parts), flush=True)
@@ -102,6 +105,17 @@ def predicted(model: "Trained", path: Path, wanted: Wanted, *, parts: bool) -> s
     cells = len(np.unique(found.labels[found.labels > 0]))
     remark = f", {found.remark}" if found.remark else ""
     return f"{path.name}: {cells} cells{remark}"
+
+
+def write_origin(model: "Trained", folder: Path) -> None:
+    """model.json beside the masks: which model made them, and where a model from elsewhere comes from."""
+    from inference.methods.frame import Described
+
+    about: dict[str, object] = {"models": dict(model.models), "settings": str(model.settings)}
+    if isinstance(model, Described):
+        about["origin_of_model"] = dict(model.origin)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 def write_parts(found: "Prediction", folder: Path, name: str) -> None:

@@ -149,8 +149,10 @@ def _name_of(model: "Trained") -> str:
 
 
 def _about(model: "Trained", slide: Slide, frame: Any, wanted: Wanted) -> "About":
+    from inference.methods.frame import Described
+
     area = frame.region
-    return {
+    about: About = {
         "slide": [slide.info.width, slide.info.height],
         "region": [area.x, area.y, area.width, area.height],
         "mpp": slide.info.mpp_x,
@@ -158,6 +160,9 @@ def _about(model: "Trained", slide: Slide, frame: Any, wanted: Wanted) -> "About
         "origin": list(slide.info.origin),
         "models": dict(model.models),
     }
+    if isinstance(model, Described):
+        about["origin_of_model"] = dict(model.origin)
+    return about
 
 
 class _Teller:

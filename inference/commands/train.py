@@ -4,23 +4,29 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference.commands import outputs
-from inference.documents.methods import DEFAULT, KINDS, TRAINABLE, Kind, Method
+from inference.commands.values import pair
+from inference.documents.methods import DEFAULT, KINDS, Kind, Method
 from inference.labels import labelled
+from inference.methods import installed
 from inference.registry import PRESETS
 from inference.types import Cancelled, InferenceError, Progress, Sample
 
 if TYPE_CHECKING:
     from inference.datasets import Dataset
 
+ALSO = "an option of a method that another package added"
 OPTIONS = ("prompter", "detector", "segmenter", "self_training")  # of methods; Method.options says which takes what
 
 
 def main(argv: list[str]) -> int:
     """Train a method on a data set's labels: DATA -o MODEL."""
+    methods = installed.methods()
+    broken = installed.installed().faults
     parser = argparse.ArgumentParser(
         prog="boxwise train",
         description="Train on the labels of a data set. Its reference masks give the boxes, and the centres of boxes "
@@ -33,7 +39,7 @@ def main(argv: list[str]) -> int:
         help="folder with images/, labels/ and dataset.json (train, val), or an export's zip",
     )
     parser.add_argument("-o", "--output", type=outputs.folder, required=True, metavar="MODEL", help="folder to write")
-    parser.add_argument("--method", choices=tuple(TRAINABLE), default=DEFAULT)
+    parser.add_argument("--method", choices=(*methods, *broken), default=DEFAULT)
     parser.add_argument("--labels", choices=KINDS, help="what to learn from; the method has a usual kind")
     parser.add_argument(
         "--jitter",
@@ -51,15 +57,20 @@ def main(argv: list[str]) -> int:
         "--self-training", type=int, metavar="N", help="train the segmenter N times more, on fused masks"
     )
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn by chance")
+    parser.add_argument("--set", type=pair, action="extend", nargs="*", default=[], metavar="NAME=VALUE", help=ALSO)
     options = parser.parse_args(argv)
-    chosen = TRAINABLE[options.method]
+    if options.method in broken:
+        print(f"boxwise train: {broken[options.method]}", file=sys.stderr)
+        return 1
+    chosen = methods[options.method]
     kind = options.labels or chosen.labels[0]
-    if fault := fault_of(options, chosen, kind):
+    if fault := fault_of(options, chosen, kind, methods.values()):
         parser.error(fault)
     from inference.datasets import open_dataset
     from inference.methods import frame
 
     given = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
+    given |= dict(options.set)
     stopped: list[int] = []
     before = signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
     began = time.monotonic()
@@ -98,10 +109,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def fault_of(options: argparse.Namespace, method: Method, kind: Kind) -> str:
+def fault_of(options: argparse.Namespace, method: Method, kind: Kind, methods: Iterable[Method]) -> str:
     """What is wrong with the options, for the person who gave them; "" where nothing is."""
     if kind not in method.labels:
-        others = [one.name for one in TRAINABLE.values() if kind in one.labels]
+        others = [one.name for one in methods if kind in one.labels]
         remedy = f"--method {others[0]} does" if others else "no method here does"
         return f"{method.name} learns from {' or '.join(method.labels)}, not from {kind}; {remedy}"
     if options.jitter and kind != "points":
@@ -111,6 +122,9 @@ def fault_of(options: argparse.Namespace, method: Method, kind: Kind) -> str:
     for name in OPTIONS:
         if getattr(options, name) is not None and name not in method.options:
             return f"{method.name} takes no --{name.replace('_', '-')}"
+    for name, _ in options.set:
+        if name not in method.options:
+            return f"{method.name} takes no --set {name}"
     return ""
 
 

@@ -93,6 +93,33 @@ class Method:
         return max(0, self.least - self.usable(cells))
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """A model that was trained elsewhere and is used here as it is (inference/methods/external).
+
+    name     of the command line; `boxwise models wrap NAME` makes a MODEL of it
+    title, description  as of Method
+    module   what inference/methods/frame.py imports when the model is used
+    package  the distribution that has to be installed; "" for none
+    extra    of Boxwise, which installs it
+    licence  of the package's own published models, for orientation
+    page     where these are
+    """
+
+    name: str
+    title: str
+    description: str
+    module: str
+    package: str = ""
+    extra: str = ""
+    licence: str = ""
+    page: str = ""
+
+    @property
+    def bundle(self) -> str:
+        return f"{self.name}.json"
+
+
 BOXCELL = Method(
     name="boxcell",
     title="BoxCell",
@@ -170,6 +197,46 @@ REGISTERED = (BOXCELL, BOXCELL_POINTS, CELLBOXIFY, DES_SAM, INSTA_SAM, CFR_SAM)
 METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.rounds})
 TRAINABLE: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.module})
 DEFAULT = BOXCELL.name
+# Models of other people: what a wrapped one may be.
+EXTERNAL = (
+    Predictor(
+        name="cellpose",
+        title="Cellpose",
+        description="a Cellpose model from its file, by the package cellpose",
+        module="inference.methods.external.cellpose",
+        package="cellpose",
+        extra="cellpose",
+        licence="BSD-3-Clause; the published models cpsam: CC BY-NC",
+        page="https://github.com/MouseLand/cellpose",
+    ),
+    Predictor(
+        name="stardist",
+        title="StarDist",
+        description="a StarDist model from its folder, by the package stardist and TensorFlow",
+        module="inference.methods.external.stardist",
+        package="stardist",
+        extra="stardist",
+        licence="BSD-3-Clause",
+        page="https://github.com/stardist/stardist",
+    ),
+    Predictor(
+        name="instanseg",
+        title="InstanSeg",
+        description="an InstanSeg model from its TorchScript file, by the package instanseg-torch",
+        module="inference.methods.external.instanseg",
+        package="instanseg-torch",
+        extra="instanseg",
+        licence="Apache-2.0",
+        page="https://github.com/instanseg/instanseg",
+    ),
+    Predictor(
+        name="http",
+        title="A model elsewhere",
+        description="a model that another machine runs: it is sent an image or a tile and answers with cells",
+        module="inference.methods.external.remote",
+    ),
+)
+PREDICTORS: Mapping[str, Predictor] = MappingProxyType({one.name: one for one in EXTERNAL})
 # Prompters that a round may use: name -> as people read it. All but those WITHOUT_CHECKPOINT need one on the worker.
 PROMPTERS: Mapping[str, str] = MappingProxyType(
     {

@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict
 
 import numpy as np
 import PIL.Image
@@ -43,6 +43,7 @@ class About(TypedDict):
     slide   [width, height] of level 0; region: [x, y, width, height] of it; origin: of the format's own coordinates
     mpp, model_mpp  µm per pixel of the slide, and at which the models work
     models  what each part of the method does -> its name with version
+    origin_of_model  licence and source of a model that was trained elsewhere
     """
 
     slide: list[int]
@@ -51,6 +52,7 @@ class About(TypedDict):
     model_mpp: float | None
     origin: list[int]
     models: dict[str, str]
+    origin_of_model: NotRequired[dict[str, str]]
 
 
 def write(path: Path, kind: str, cells: Iterable[Cell], frame: Frame, *, name: str, about: About) -> int:

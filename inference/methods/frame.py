@@ -1,8 +1,11 @@
-"""What every method stands behind. A new one is a module (or a folder) and an entry in inference/documents/methods.py.
+"""What every method stands behind. A new one is a module (or a folder) and an entry in inference/documents/methods.py,
+or in the entry points of a package of its own (inference/methods/installed.py).
 
     settings_of(preset, device=..., seed=..., **options) -> settings, a frozen dataclass
     train(samples, validation, settings, output=..., report=..., stop=...) -> the bundle folder
     load(folder, device=...) -> a Trained
+
+A predictor, which is trained elsewhere, has `load` alone, and what inference/methods/external/wrapping.py says.
 
 A bundle is a folder with weights (safetensors) and one JSON document, NAME.json, by which `load` here knows whose it
 is. Training is resumable and stoppable: whoever calls it again with the same arguments goes on from the last epoch.
@@ -20,8 +23,9 @@ import numpy as np
 
 from inference.archives import folder_of
 from inference.documents.base import JsonObject
-from inference.documents.methods import TRAINABLE, Method
+from inference.documents.methods import Method, Predictor
 from inference.labels import NoSuchLabels
+from inference.methods.installed import installed, methods, predictors
 from inference.types import RGB, Classes, InferenceError, Labels, Report, Sample, Scores, Stop
 
 
@@ -98,6 +102,17 @@ class Adaptable(Protocol):
         """-> what was done, for a person"""
 
 
+@runtime_checkable
+class Described(Protocol):
+    """A trained model that says where it comes from.
+
+    origin  licence, source and what else a person said of it -> as it is written beside the cells it finds
+    """
+
+    @property
+    def origin(self) -> Mapping[str, str]: ...
+
+
 class MethodModule(Protocol):
     """The module of a method. METHOD: its name with the version of what it writes."""
 
@@ -121,9 +136,24 @@ class MethodModule(Protocol):
 
 def module_of(name: str) -> MethodModule:
     """The module of a method, imported now. Raises InferenceError for a name that is not registered."""
-    if name not in TRAINABLE:
-        raise InferenceError(f"there is no method {name!r}; there are {', '.join(TRAINABLE)}")
-    return cast("MethodModule", import_module(TRAINABLE[name].module))
+    return cast("MethodModule", imported(method_of(name)))
+
+
+def method_of(name: str) -> Method:
+    """Raises InferenceError for a name that is not registered, or of a package that cannot be used."""
+    every = methods()
+    if name in every:
+        return every[name]
+    fault = installed().faults.get(name)
+    raise InferenceError(fault or f"there is no method {name!r}; there are {', '.join(every)}")
+
+
+def imported(one: Method | Predictor) -> Any:
+    """The module of a method or predictor. Raises InferenceError where it cannot be imported."""
+    try:
+        return import_module(one.module)
+    except ImportError as error:
+        raise InferenceError(f"{one.title} cannot be used: {error}") from error
 
 
 def train(
@@ -138,7 +168,7 @@ def train(
 ) -> Path:
     """Train a method -> its bundle. Raises NoSuchLabels where too few cells are labelled, Cancelled, InferenceError."""
     module = module_of(name)
-    check_enough(TRAINABLE[name], samples)
+    check_enough(method_of(name), samples)
     return module.train(samples, validation, settings, output=output, report=report, stop=stop)
 
 
@@ -151,18 +181,23 @@ def check_enough(method: Method, samples: Sequence[Sample]) -> None:
 
 
 def load(bundle: Path, *, device: str = "auto") -> Trained:
-    """A trained method from its folder or the zip of one, whichever method made it. Raises InferenceError."""
+    """A trained model from its folder or the zip of one, whoever made it. Raises InferenceError."""
     folder = folder_of(bundle)
-    for method in TRAINABLE.values():
-        if (folder / method.bundle).is_file():
-            return module_of(method.name).load(folder, device=device)
-    wanted = ", ".join(method.bundle for method in TRAINABLE.values())
+    every: list[Method | Predictor] = [*methods().values(), *predictors().values()]
+    for one in every:
+        if (folder / one.bundle).is_file():
+            made: Trained = imported(one).load(folder, device=device)
+            return made
+    for name, fault in installed().faults.items():
+        if (folder / f"{name}.json").is_file():
+            raise InferenceError(fault)
+    wanted = ", ".join(one.bundle for one in every)
     raise InferenceError(f"{bundle.name} is no trained model: none of {wanted} is in it")
 
 
 def write_bundle(output: Path, name: str, about: Mapping[str, object]) -> Path:
     """Write the document last, under a temporary name first: a folder that has it is whole. -> output"""
-    path = output / TRAINABLE[name].bundle
+    path = output / f"{name}.json"
     unfinished = path.with_name(path.name + ".tmp")
     unfinished.write_text(json.dumps(about, indent=1, sort_keys=True, default=str))
     os.replace(unfinished, path)
@@ -172,7 +207,7 @@ def write_bundle(output: Path, name: str, about: Mapping[str, object]) -> Path:
 def read_bundle(folder: Path, name: str, version: str) -> JsonObject:
     """The document of a bundle that this version of the method wrote. Raises InferenceError."""
     try:
-        about = json.loads((folder / TRAINABLE[name].bundle).read_text())
+        about = json.loads((folder / f"{name}.json").read_text())
         made_by = about["method"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InferenceError(f"{folder.name} is no trained model: {error}") from error

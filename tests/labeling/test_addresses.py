@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labeling.rounds.notices.addresses import SPECIAL_IPV4, SPECIAL_IPV6, embedded, may_be_reached
+from inference.egress.addresses import SPECIAL_IPV4, SPECIAL_IPV6, embedded, may_be_reached
 
 
 def six(high: int, low: int = 0) -> str:

@@ -20,6 +20,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from inference.egress import guarded
+from inference.egress.addresses import may_be_reached
 from labeling.celery import app
 from labeling.errors import Invalid
 from labeling.projects.models import Role
@@ -29,7 +31,6 @@ from labeling.rounds.execution.archiving import archive_project
 from labeling.rounds.execution.services import advance, cancel_round, retry_round, start_round
 from labeling.rounds.models import Delivery, Round, RoundPolicy, Stage
 from labeling.rounds.notices import announcements, delivery, webhooks
-from labeling.rounds.notices.addresses import may_be_reached
 from labeling.rounds.notices.announcements import change_notices, renew_secret
 from labeling.rounds.notices.documents import WebhookBody
 from labeling.rounds.notices.webhooks import Declined, Unsent, post
@@ -320,7 +321,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(receiver, monkeypatc
 def test_a_name_with_a_private_and_a_public_address_is_reached_at_the_public_one(monkeypatch):
     pairs = [("10.0.0.1", 80), ("93.184.216.34", 80)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [(2, 1, 6, "", pair) for pair in pairs])
-    assert webhooks.reachable("hooks.example", 80, ()) == ["93.184.216.34"]
+    assert guarded.reachable("hooks.example", 80, ()) == ["93.184.216.34"]
 
 
 def test_a_redirect_is_not_followed(receiver):

@@ -6,12 +6,12 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from inference.methods.backbones import normalised
 from inference.methods.cfr_sam.adapters import HierarchicalFusion, LocalAdapter, chosen_levels
 from inference.methods.cfr_sam.losses import boundary_loss, mask_loss, quality_loss
 from inference.methods.cfr_sam.refinement import Refinement
+from inference.methods.sampling import roi_align
 from inference.prompters.sam_nets import Composable
 from inference.training.loop import Schedule
 
@@ -145,8 +145,7 @@ def cut(maps: Tensor, boxes: Tensor, stride: float, window: int) -> Tensor:
     """maps (B, c, h, w) of `stride` image pixels a place; boxes (n, 5): index of the map and corners in image pixels
     -> (n, c, window / stride, window / stride)."""
     side = round(window / stride)
-    found: Tensor = roi_align(maps, boxes, side, spatial_scale=1 / stride, sampling_ratio=1, aligned=True)
-    return found
+    return roi_align(maps, boxes, side, spatial_scale=1 / stride, sampling_ratio=1)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import DeformConv2d
 
+from inference.methods.sampling import deformable
+
 
 def convolution(channels_in: int, channels: int, size: int = 3) -> nn.Sequential:
     """Convolution, normalisation, ReLU."""
@@ -44,8 +46,8 @@ class Deformable(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
             offsets = self.offsets(x)
-            moved: Tensor = self.weights(x, offsets)
-        return moved
+            layer = self.weights
+            return deformable(x, offsets, layer.weight, layer.bias, padding=1)
 
 
 class BoundaryEnhancement(nn.Module):

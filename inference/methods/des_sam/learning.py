@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from inference.detectors.crops import draw
 from inference.methods.backbones import normalised
@@ -16,6 +15,7 @@ from inference.methods.cellboxify.losses import affinity, global_pairwise, local
 from inference.methods.des_sam.net import Chosen, DesNet
 from inference.methods.des_sam.settings import DesSettings
 from inference.methods.losses import binary_cross_entropy, dice_loss
+from inference.methods.sampling import roi_align
 from inference.nets import to_batch
 from inference.training.augment import jitter_colour
 from inference.types import Sample
@@ -87,14 +87,7 @@ def edge_loss(
 
 def cut(maps: Tensor, places: Tensor) -> Tensor:
     """(n, c, CUT, CUT) of rows (image, x0, y0, x1, y1)."""
-    found: Tensor = roi_align(
-        maps,
-        places.to(maps.dtype),
-        output_size=CUT,
-        sampling_ratio=2,
-        aligned=True,
-    )
-    return found
+    return roi_align(maps, places.to(maps.dtype), CUT)
 
 
 def loss_of(settings: DesSettings, where: torch.device) -> Any:
