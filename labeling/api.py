@@ -313,6 +313,7 @@ def routes() -> list[Any]:
         ),
         path("projects/<int:project>/gallery/", gallery.GalleryCells.as_view(), name="gallery-cells"),
         path("projects/<int:project>/gallery/likeness/", gallery.Likeness.as_view(), name="gallery-likeness"),
+        path("projects/<int:project>/gallery/map/", gallery.NeighbourMap.as_view(), name="gallery-map"),
         path("projects/<int:project>/gallery/sheet/", gallery.GallerySheet.as_view(), name="gallery-sheet"),
         path("projects/<int:project>/gallery/screens/", gallery.Screens.as_view(), name="gallery-screens"),
         path(

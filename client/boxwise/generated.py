@@ -1143,7 +1143,7 @@ class JobAnswer(TypedDict):
     """`request` and `facts` are what this kind of job was asked and says (labeling/jobs/handlers.py)."""
 
     id: "int"
-    kind: "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors']"
+    kind: "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors', 'cell_map']"
     project: "int"
     owner: "str"
     state: "Literal['waiting', 'running', 'done', 'failed', 'cancelled', 'expired']"
@@ -1181,7 +1181,7 @@ JobInFull = TypedDict(
     "JobInFull",
     {
         "id": "int",
-        "kind": "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors']",
+        "kind": "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors', 'cell_map']",
         "project": "int",
         "owner": "str",
         "state": "Literal['waiting', 'running', 'done', 'failed', 'cancelled', 'expired']",
@@ -1453,6 +1453,20 @@ class ManyImagesChange(TypedDict):
     images: "list[int]"
     add_tags: "NotRequired[list[str]]"
     remove_tags: "NotRequired[list[str]]"
+
+
+class MapAnswer(TypedDict):
+    """The map of neighbours (UMAP). `cells`: that have a place of their own on the one that is kept, of so many that
+    were compared when it was made at `made_at`; 0 and null where none is kept. `job`: what makes one, while it
+    is at work, with `percent` done; `error`: why the last one failed.
+    """
+
+    cells: "int"
+    of: "int"
+    made_at: "str | None"
+    job: "int | None"
+    percent: "int"
+    error: "str"
 
 
 class MaskAnswer(TypedDict):
@@ -4218,6 +4232,7 @@ class Operations:
         order: Literal["likeness", "duplicates", "errors", "map"] | None = None,
         like: list[str] | None = None,
         of: list[str] | None = None,
+        projection: Literal["pca", "umap"] | None = None,
         label_class: list[int] | None = None,
         image: list[int] | None = None,
     ) -> LikenessAnswer:
@@ -4227,7 +4242,14 @@ class Operations:
         found: LikenessAnswer = self.sender.json(
             "GET",
             f"projects/{project}/gallery/likeness/",
-            query={"order": order, "like": like, "of": of, "label_class": label_class, "image": image},
+            query={
+                "order": order,
+                "like": like,
+                "of": of,
+                "projection": projection,
+                "label_class": label_class,
+                "image": image,
+            },
         )
         return found
 
@@ -4237,6 +4259,22 @@ class Operations:
         """
         found: JobAnswer = self.sender.json(
             "POST", f"projects/{project}/gallery/likeness/", headers={"Idempotency-Key": key or uuid4().hex}
+        )
+        return found
+
+    def gallery_map_get(self, project: int) -> MapAnswer:
+        """GET /api/v1/projects/{project}/gallery/map/  The map of neighbours (UMAP) that the person has made, and the
+        job that makes one.
+        """
+        found: MapAnswer = self.sender.json("GET", f"projects/{project}/gallery/map/")
+        return found
+
+    def gallery_map_post(self, project: int, *, key: str | None = None) -> JobAnswer:
+        """POST /api/v1/projects/{project}/gallery/map/  Make a map of at most 20,000 cells. While one is being made,
+        it is that job.
+        """
+        found: JobAnswer = self.sender.json(
+            "POST", f"projects/{project}/gallery/map/", headers={"Idempotency-Key": key or uuid4().hex}
         )
         return found
 
@@ -4535,6 +4573,7 @@ class Operations:
             "certificate",
             "class_merge",
             "vectors",
+            "cell_map",
         ]
         | None = None,
         state: Literal["waiting", "running", "done", "failed", "cancelled", "expired"] | None = None,

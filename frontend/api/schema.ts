@@ -1694,6 +1694,24 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/gallery/map/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The map of neighbours (UMAP) that the person has made, and the job that makes one. */
+    get: operations["gallery_map_get"];
+    put?: never;
+    /** @description Make a map of at most 20,000 cells. While one is being made, it is that job. */
+    post: operations["gallery_map_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/gallery/screens/": {
     parameters: {
       query?: never;
@@ -4211,7 +4229,8 @@ export interface components {
         | "consensus"
         | "certificate"
         | "class_merge"
-        | "vectors";
+        | "vectors"
+        | "cell_map";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -4279,7 +4298,8 @@ export interface components {
         | "consensus"
         | "certificate"
         | "class_merge"
-        | "vectors";
+        | "vectors"
+        | "cell_map";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -4664,6 +4684,20 @@ export interface components {
       add_tags?: string[];
       /** @default [] */
       remove_tags?: string[];
+    };
+    /**
+     * MapAnswer
+     * @description The map of neighbours (UMAP). `cells`: that have a place of their own on the one that is kept, of so many that
+     *     were compared when it was made at `made_at`; 0 and null where none is kept. `job`: what makes one, while it is at
+     *     work, with `percent` done; `error`: why the last one failed.
+     */
+    MapAnswer: {
+      cells: number;
+      of: number;
+      made_at: string | null;
+      job: number | null;
+      percent: number;
+      error: string;
     };
     /**
      * MaskAnswer
@@ -11028,6 +11062,7 @@ export interface operations {
         order?: "likeness" | "duplicates" | "errors" | "map";
         like?: string[];
         of?: string[];
+        projection?: "pca" | "umap";
         label_class?: number[];
         image?: number[];
       };
@@ -11058,6 +11093,67 @@ export interface operations {
     };
   };
   gallery_likeness_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_map_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["MapAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_map_post: {
     parameters: {
       query?: never;
       header?: {
@@ -11986,6 +12082,7 @@ export interface operations {
               | "certificate"
               | "class_merge"
               | "vectors"
+              | "cell_map"
             )
           | null;
         state?: ("waiting" | "running" | "done" | "failed" | "cancelled" | "expired") | null;

@@ -222,6 +222,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "gallery-cells"): ALL,
     ("get", "gallery-likeness"): ALL,
     ("post", "gallery-likeness"): (202, 202, 202, 202, 403, 404, 401),
+    ("get", "gallery-map"): ALL,
+    ("post", "gallery-map"): (409, 409, 409, 409, 403, 404, 401),
     ("get", "gallery-sheet"): ALL,
     ("post", "gallery-screens"): (200, 200, 200, 200, 403, 404, 401),
     ("post", "gallery-screen-undo"): (409, 409, 409, 409, 403, 404, 401),  # there is no such screen

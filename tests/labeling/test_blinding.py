@@ -266,6 +266,7 @@ SURFACES: dict[str, str] = {
     "consensus-votes": COUNTS,
     "gallery-cells": COUNTS,
     "gallery-likeness": COUNTS,
+    "gallery-map": COUNTS,
     "gallery-sheet": COUNTS,
     "gallery-screens": ACTS,
     "gallery-screen-undo": ACTS,
