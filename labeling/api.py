@@ -110,7 +110,7 @@ def routes() -> list[Any]:
     from labeling.studies import api as studies
     from labeling.upkeep import api as upkeep
     from labeling.workspace import api as workspace
-    from labeling.workspace import outlines, overlay
+    from labeling.workspace import outlines, overlay, search
 
     return [
         # First what is asked for most: an address is compared with one route after the other.
@@ -123,6 +123,8 @@ def routes() -> list[Any]:
         path("images/<int:image>/history/", history_api.History.as_view(), name="image-history"),
         path("schema/", schema.SchemaView.as_view(), name="schema"),
         path("me/", accounts.Me.as_view(), name="me"),
+        path("me/theme/", accounts.MyTheme.as_view(), name="my-theme"),
+        path("search/", search.Search.as_view(), name="search-names"),
         path("me/notifications/", notifications.Notifications.as_view(), name="notification-list"),
         path("me/notifications/seen/", notifications.NotificationsSeen.as_view(), name="notification-seen"),
         path(

@@ -847,6 +847,15 @@ class Figures(TypedDict):
     seen_before: "NotRequired[str | None]"
 
 
+class Found(TypedDict):
+    """`where`: the project that it belongs to, "" of a project. `url`: of its page on this server."""
+
+    kind: "Literal['project', 'image', 'person']"
+    name: "str"
+    where: "str"
+    url: "str"
+
+
 class Fusion(TypedDict):
     """Settings of inference.fusion.Parameters, which says what each means; what is not given has its default there."""
 
@@ -2567,6 +2576,12 @@ class ScreenBody(TypedDict):
     accepts_rest: "NotRequired[bool]"
 
 
+class SearchAnswer(TypedDict):
+    """At most 20 of each kind, by name."""
+
+    found: "list[Found]"
+
+
 class SecondImage(TypedDict):
     """Another image of the same tissue, as one with another stain.  landmarks  x, y in the image of the workspace and
     x, y in this one, image pixels
@@ -2891,6 +2906,16 @@ class TestedAnswer(TypedDict):
     """How many messages are on their way."""
 
     sent: "int"
+
+
+class ThemeAnswer(TypedDict):
+    """`theme`: of pages and workspace, on every computer of this person."""
+
+    theme: "Literal['system', 'light', 'dark']"
+
+
+class ThemeBody(TypedDict):
+    theme: "Literal['system', 'light', 'dark']"
 
 
 class ThreadAnswer(TypedDict):
@@ -3867,6 +3892,11 @@ class Operations:
     def notification_seen_post(self) -> SeenNotifications:
         """POST /api/v1/me/notifications/seen/  I have seen all that there are."""
         found: SeenNotifications = self.sender.json("POST", "me/notifications/seen/")
+        return found
+
+    def my_theme_post(self, *, body: ThemeBody) -> ThemeAnswer:
+        """POST /api/v1/me/theme/  Light, dark or as the system."""
+        found: ThemeAnswer = self.sender.json("POST", "me/theme/", body=body)
         return found
 
     def member_detail_patch(self, membership: int, *, body: MemberChange) -> MemberAnswer:
@@ -4990,6 +5020,11 @@ class Operations:
     def schema_get(self) -> bytes:
         """GET /api/v1/schema/  This schema."""
         return self.sender.content("GET", "schema/")
+
+    def search_names_get(self, *, q: str | None = None) -> SearchAnswer:
+        """GET /api/v1/search/  Projects, images and people by a part of their name."""
+        found: SearchAnswer = self.sender.json("GET", "search/", query={"q": q})
+        return found
 
     def study_detail_get(self, study: int) -> TimeStudyAnswer:
         """GET /api/v1/studies/{study}/"""

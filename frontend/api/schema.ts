@@ -1229,6 +1229,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/me/theme/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Light, dark or as the system. */
+    post: operations["my_theme_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/members/{membership}/": {
     parameters: {
       query?: never;
@@ -2648,6 +2665,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/search/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Projects, images and people by a part of their name. */
+    get: operations["search_names_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/studies/{study}/": {
     parameters: {
       query?: never;
@@ -3814,6 +3848,17 @@ export interface components {
       elsewhere?: string | null;
       /** @default null */
       seen_before?: string | null;
+    };
+    /**
+     * Found
+     * @description `where`: the project that it belongs to, "" of a project. `url`: of its page on this server.
+     */
+    Found: {
+      /** @enum {string} */
+      kind: "project" | "image" | "person";
+      name: string;
+      where: string;
+      url: string;
     };
     /**
      * Fusion
@@ -6251,6 +6296,13 @@ export interface components {
       accepts_rest?: boolean;
     };
     /**
+     * SearchAnswer
+     * @description At most 20 of each kind, by name.
+     */
+    SearchAnswer: {
+      found: components["schemas"]["Found"][];
+    };
+    /**
      * SecondImage
      * @description Another image of the same tissue, as one with another stain.
      *
@@ -6678,6 +6730,19 @@ export interface components {
      */
     TestedAnswer: {
       sent: number;
+    };
+    /**
+     * ThemeAnswer
+     * @description `theme`: of pages and workspace, on every computer of this person.
+     */
+    ThemeAnswer: {
+      /** @enum {string} */
+      theme: "system" | "light" | "dark";
+    };
+    /** ThemeBody */
+    ThemeBody: {
+      /** @enum {string} */
+      theme: "system" | "light" | "dark";
     };
     /**
      * ThreadAnswer
@@ -9826,6 +9891,37 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["SeenNotifications"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  my_theme_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ThemeBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ThemeAnswer"];
         };
       };
       default: {
@@ -13612,6 +13708,35 @@ export interface operations {
         };
         content: {
           "application/vnd.oai.openapi+json": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  search_names_get: {
+    parameters: {
+      query: {
+        q: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SearchAnswer"];
         };
       };
       default: {

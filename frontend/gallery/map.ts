@@ -28,6 +28,8 @@ export class CellMap {
     private readonly project: number,
     private readonly classes: readonly LabelClass[],
     private readonly chosen: (answer: Answer, indices: readonly number[]) => void,
+    /** There is no map, as no cell has been compared. */
+    private readonly notCompared: (answer: Answer) => void,
   ) {
     this.dialog = root.querySelector("[data-map]");
     this.canvas = root.querySelector("[data-map-picture]");
@@ -49,6 +51,11 @@ export class CellMap {
     } catch (error) {
       this.dialog?.close();
       throw error;
+    }
+    if (!this.places.length) {
+      this.dialog?.close();
+      if (this.answer) this.notCompared(this.answer);
+      return;
     }
     this.show();
     this.canvas?.focus();
@@ -74,7 +81,7 @@ export class CellMap {
 
   private show(): void {
     this.lasso = [];
-    this.say(this.places.length ? this.counted() : t("No cell has been compared yet."));
+    this.say(this.counted());
     this.draw();
   }
 

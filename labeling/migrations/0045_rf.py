@@ -36,5 +36,17 @@ class Migration(migrations.Migration):
                 max_length=20,
             ),
         ),
+        migrations.AddField(
+            model_name="user",
+            name="theme",
+            field=models.CharField(
+                blank=True,
+                choices=[("system", "as the system"), ("light", "light"), ("dark", "dark")],
+                help_text="of pages and workspace; empty: as each browser keeps it",
+                max_length=10,
+                default="",
+            ),
+            preserve_default=False,
+        ),
         migrations.RunPython(migrations.RunPython.noop, remove_jobs_of_maps),
     ]

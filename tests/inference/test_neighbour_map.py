@@ -19,14 +19,14 @@ def in_groups(count=240, groups=4, seed=3):
 
 def test_neighbours_stay_neighbours_and_progress_is_told():
     vectors, kinds = in_groups()
-    told = []
-    places = neighbour_map(vectors, lambda done, total: told.append((done, total)))
+    notified = []
+    places = neighbour_map(vectors, lambda done, total: notified.append((done, total)))
     assert places.shape == (240, 2) and places.min() >= 0 and places.max() <= 1
     distances = np.linalg.norm(places[:, None] - places[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     nearest = np.argsort(distances, axis=1)[:, :5]
     assert (kinds[nearest] == kinds[:, None]).mean() > 0.95
-    assert told[0] == (0, 1) and told[-1][0] == told[-1][1] > 100
+    assert notified[0] == (0, 1) and notified[-1][0] == notified[-1][1] > 100
     again = neighbour_map(vectors, lambda done, total: None)
     assert (places == again).all()
 

@@ -186,6 +186,8 @@ SURFACES: dict[str, str] = {
     "interim-look-former": STUDY,
     "schema": NOTHING,
     "me": NOTHING,
+    "my-theme": NOTHING,
+    "search-names": NOTHING,
     "project-list": COUNTS,
     "project-detail": COUNTS,
     "project-archive": ACTS,
