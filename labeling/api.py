@@ -111,7 +111,7 @@ def routes() -> list[Any]:
     from labeling.studies import api as studies
     from labeling.upkeep import api as upkeep
     from labeling.workspace import api as workspace
-    from labeling.workspace import outlines, overlay
+    from labeling.workspace import outlines, overlay, search
 
     return [
         # First what is asked for most: an address is compared with one route after the other.
@@ -124,6 +124,8 @@ def routes() -> list[Any]:
         path("images/<int:image>/history/", history_api.History.as_view(), name="image-history"),
         path("schema/", schema.SchemaView.as_view(), name="schema"),
         path("me/", accounts.Me.as_view(), name="me"),
+        path("me/theme/", accounts.MyTheme.as_view(), name="my-theme"),
+        path("search/", search.Search.as_view(), name="search-names"),
         path("me/notifications/", notifications.Notifications.as_view(), name="notification-list"),
         path("me/notifications/seen/", notifications.NotificationsSeen.as_view(), name="notification-seen"),
         path(
@@ -314,6 +316,7 @@ def routes() -> list[Any]:
         ),
         path("projects/<int:project>/gallery/", gallery.GalleryCells.as_view(), name="gallery-cells"),
         path("projects/<int:project>/gallery/likeness/", gallery.Likeness.as_view(), name="gallery-likeness"),
+        path("projects/<int:project>/gallery/map/", gallery.NeighbourMap.as_view(), name="gallery-map"),
         path("projects/<int:project>/gallery/sheet/", gallery.GallerySheet.as_view(), name="gallery-sheet"),
         path("projects/<int:project>/gallery/screens/", gallery.Screens.as_view(), name="gallery-screens"),
         path(

@@ -188,7 +188,8 @@ _file_tasks = [
     "labeling.reviews.consensus.making",
 ]
 _model_tasks = ["inference.worker.tasks", "inference.worker.proposing", "inference.worker.interactive"]
-_model_tasks += ["inference.worker.vectors", "inference.worker.likeness", "labeling.rounds.notices.tasks"]
+_model_tasks += ["inference.worker.vectors", "inference.worker.cell_maps", "inference.worker.likeness"]
+_model_tasks += ["labeling.rounds.notices.tasks"]
 CELERY_IMPORTS = _file_tasks if os.environ.get("WORKER_TASKS") == "files" else [*_model_tasks, *_file_tasks]
 
 # -- telling people that a round has ended

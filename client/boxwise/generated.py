@@ -861,6 +861,15 @@ class Figures(TypedDict):
     seen_before: "NotRequired[str | None]"
 
 
+class Found(TypedDict):
+    """`where`: the project that it belongs to, "" of a project. `url`: of its page on this server."""
+
+    kind: "Literal['project', 'image', 'person']"
+    name: "str"
+    where: "str"
+    url: "str"
+
+
 class Fusion(TypedDict):
     """Settings of inference.fusion.Parameters, which says what each means; what is not given has its default there."""
 
@@ -1157,7 +1166,7 @@ class JobAnswer(TypedDict):
     """`request` and `facts` are what this kind of job was asked and says (labeling/jobs/handlers.py)."""
 
     id: "int"
-    kind: "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors']"
+    kind: "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors', 'cell_map']"
     project: "int"
     owner: "str"
     state: "Literal['waiting', 'running', 'done', 'failed', 'cancelled', 'expired']"
@@ -1195,7 +1204,7 @@ JobInFull = TypedDict(
     "JobInFull",
     {
         "id": "int",
-        "kind": "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors']",
+        "kind": "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors', 'cell_map']",
         "project": "int",
         "owner": "str",
         "state": "Literal['waiting', 'running', 'done', 'failed', 'cancelled', 'expired']",
@@ -1467,6 +1476,20 @@ class ManyImagesChange(TypedDict):
     images: "list[int]"
     add_tags: "NotRequired[list[str]]"
     remove_tags: "NotRequired[list[str]]"
+
+
+class MapAnswer(TypedDict):
+    """The map of neighbours (UMAP). `cells`: that have a place of their own on the one that is kept, of so many that
+    were compared when it was made at `made_at`; 0 and null where none is kept. `job`: what makes one, while it
+    is at work, with `percent` done; `error`: why the last one failed.
+    """
+
+    cells: "int"
+    of: "int"
+    made_at: "str | None"
+    job: "int | None"
+    percent: "int"
+    error: "str"
 
 
 class MaskAnswer(TypedDict):
@@ -2594,6 +2617,12 @@ class ScreenBody(TypedDict):
     accepts_rest: "NotRequired[bool]"
 
 
+class SearchAnswer(TypedDict):
+    """At most 20 of each kind, by name."""
+
+    found: "list[Found]"
+
+
 class SecondImage(TypedDict):
     """Another image of the same tissue, as one with another stain.  landmarks  x, y in the image of the workspace and
     x, y in this one, image pixels
@@ -2918,6 +2947,16 @@ class TestedAnswer(TypedDict):
     """How many messages are on their way."""
 
     sent: "int"
+
+
+class ThemeAnswer(TypedDict):
+    """`theme`: of pages and workspace, on every computer of this person."""
+
+    theme: "Literal['system', 'light', 'dark']"
+
+
+class ThemeBody(TypedDict):
+    theme: "Literal['system', 'light', 'dark']"
 
 
 class ThreadAnswer(TypedDict):
@@ -3899,6 +3938,11 @@ class Operations:
         found: SeenNotifications = self.sender.json("POST", "me/notifications/seen/")
         return found
 
+    def my_theme_post(self, *, body: ThemeBody) -> ThemeAnswer:
+        """POST /api/v1/me/theme/  Light, dark or as the system."""
+        found: ThemeAnswer = self.sender.json("POST", "me/theme/", body=body)
+        return found
+
     def member_detail_patch(self, membership: int, *, body: MemberChange) -> MemberAnswer:
         """PATCH /api/v1/members/{membership}/"""
         found: MemberAnswer = self.sender.json("PATCH", f"members/{membership}/", body=body)
@@ -4274,6 +4318,7 @@ class Operations:
         order: Literal["likeness", "duplicates", "errors", "map"] | None = None,
         like: list[str] | None = None,
         of: list[str] | None = None,
+        projection: Literal["pca", "umap"] | None = None,
         label_class: list[int] | None = None,
         image: list[int] | None = None,
     ) -> LikenessAnswer:
@@ -4283,7 +4328,14 @@ class Operations:
         found: LikenessAnswer = self.sender.json(
             "GET",
             f"projects/{project}/gallery/likeness/",
-            query={"order": order, "like": like, "of": of, "label_class": label_class, "image": image},
+            query={
+                "order": order,
+                "like": like,
+                "of": of,
+                "projection": projection,
+                "label_class": label_class,
+                "image": image,
+            },
         )
         return found
 
@@ -4293,6 +4345,22 @@ class Operations:
         """
         found: JobAnswer = self.sender.json(
             "POST", f"projects/{project}/gallery/likeness/", headers={"Idempotency-Key": key or uuid4().hex}
+        )
+        return found
+
+    def gallery_map_get(self, project: int) -> MapAnswer:
+        """GET /api/v1/projects/{project}/gallery/map/  The map of neighbours (UMAP) that the person has made, and the
+        job that makes one.
+        """
+        found: MapAnswer = self.sender.json("GET", f"projects/{project}/gallery/map/")
+        return found
+
+    def gallery_map_post(self, project: int, *, key: str | None = None) -> JobAnswer:
+        """POST /api/v1/projects/{project}/gallery/map/  Make a map of at most 20,000 cells. While one is being made,
+        it is that job.
+        """
+        found: JobAnswer = self.sender.json(
+            "POST", f"projects/{project}/gallery/map/", headers={"Idempotency-Key": key or uuid4().hex}
         )
         return found
 
@@ -4591,6 +4659,7 @@ class Operations:
             "certificate",
             "class_merge",
             "vectors",
+            "cell_map",
         ]
         | None = None,
         state: Literal["waiting", "running", "done", "failed", "cancelled", "expired"] | None = None,
@@ -5043,6 +5112,11 @@ class Operations:
     def schema_get(self) -> bytes:
         """GET /api/v1/schema/  This schema."""
         return self.sender.content("GET", "schema/")
+
+    def search_names_get(self, *, q: str | None = None) -> SearchAnswer:
+        """GET /api/v1/search/  Projects, images and people by a part of their name."""
+        found: SearchAnswer = self.sender.json("GET", "search/", query={"q": q})
+        return found
 
     def study_detail_get(self, study: int) -> TimeStudyAnswer:
         """GET /api/v1/studies/{study}/"""

@@ -1229,6 +1229,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/me/theme/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Light, dark or as the system. */
+    post: operations["my_theme_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/members/{membership}/": {
     parameters: {
       query?: never;
@@ -1688,6 +1705,24 @@ export interface paths {
     put?: never;
     /** @description Compare the cells of images that were not compared yet. While a job does it, it is that one. */
     post: operations["gallery_likeness_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/gallery/map/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The map of neighbours (UMAP) that the person has made, and the job that makes one. */
+    get: operations["gallery_map_get"];
+    put?: never;
+    /** @description Make a map of at most 20,000 cells. While one is being made, it is that job. */
+    post: operations["gallery_map_post"];
     delete?: never;
     options?: never;
     head?: never;
@@ -2622,6 +2657,23 @@ export interface paths {
     };
     /** @description This schema. */
     get: operations["schema_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/search/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Projects, images and people by a part of their name. */
+    get: operations["search_names_get"];
     put?: never;
     post?: never;
     delete?: never;
@@ -3814,6 +3866,17 @@ export interface components {
       seen_before?: string | null;
     };
     /**
+     * Found
+     * @description `where`: the project that it belongs to, "" of a project. `url`: of its page on this server.
+     */
+    Found: {
+      /** @enum {string} */
+      kind: "project" | "image" | "person";
+      name: string;
+      where: string;
+      url: string;
+    };
+    /**
      * Fusion
      * @description Settings of inference.fusion.Parameters, which says what each means; what is not given has its default there.
      */
@@ -4227,7 +4290,8 @@ export interface components {
         | "consensus"
         | "certificate"
         | "class_merge"
-        | "vectors";
+        | "vectors"
+        | "cell_map";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -4295,7 +4359,8 @@ export interface components {
         | "consensus"
         | "certificate"
         | "class_merge"
-        | "vectors";
+        | "vectors"
+        | "cell_map";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -4681,6 +4746,20 @@ export interface components {
       add_tags?: string[];
       /** @default [] */
       remove_tags?: string[];
+    };
+    /**
+     * MapAnswer
+     * @description The map of neighbours (UMAP). `cells`: that have a place of their own on the one that is kept, of so many that
+     *     were compared when it was made at `made_at`; 0 and null where none is kept. `job`: what makes one, while it is at
+     *     work, with `percent` done; `error`: why the last one failed.
+     */
+    MapAnswer: {
+      cells: number;
+      of: number;
+      made_at: string | null;
+      job: number | null;
+      percent: number;
+      error: string;
     };
     /**
      * MaskAnswer
@@ -6276,6 +6355,13 @@ export interface components {
       accepts_rest?: boolean;
     };
     /**
+     * SearchAnswer
+     * @description At most 20 of each kind, by name.
+     */
+    SearchAnswer: {
+      found: components["schemas"]["Found"][];
+    };
+    /**
      * SecondImage
      * @description Another image of the same tissue, as one with another stain.
      *
@@ -6704,6 +6790,19 @@ export interface components {
      */
     TestedAnswer: {
       sent: number;
+    };
+    /**
+     * ThemeAnswer
+     * @description `theme`: of pages and workspace, on every computer of this person.
+     */
+    ThemeAnswer: {
+      /** @enum {string} */
+      theme: "system" | "light" | "dark";
+    };
+    /** ThemeBody */
+    ThemeBody: {
+      /** @enum {string} */
+      theme: "system" | "light" | "dark";
     };
     /**
      * ThreadAnswer
@@ -9869,6 +9968,37 @@ export interface operations {
       };
     };
   };
+  my_theme_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ThemeBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ThemeAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   member_detail_delete: {
     parameters: {
       query?: never;
@@ -11100,6 +11230,7 @@ export interface operations {
         order?: "likeness" | "duplicates" | "errors" | "map";
         like?: string[];
         of?: string[];
+        projection?: "pca" | "umap";
         label_class?: number[];
         image?: number[];
       };
@@ -11130,6 +11261,67 @@ export interface operations {
     };
   };
   gallery_likeness_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_map_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["MapAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_map_post: {
     parameters: {
       query?: never;
       header?: {
@@ -12058,6 +12250,7 @@ export interface operations {
               | "certificate"
               | "class_merge"
               | "vectors"
+              | "cell_map"
             )
           | null;
         state?: ("waiting" | "running" | "done" | "failed" | "cancelled" | "expired") | null;
@@ -13617,6 +13810,35 @@ export interface operations {
         };
         content: {
           "application/vnd.oai.openapi+json": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  search_names_get: {
+    parameters: {
+      query: {
+        q: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SearchAnswer"];
         };
       };
       default: {

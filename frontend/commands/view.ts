@@ -205,7 +205,7 @@ export const VIEW_COMMANDS = {
     run: ({ editor, go }) => goTo(editor.store.opened.image.previous, go),
   },
   "help.palette": {
-    sentence: mark("Find a command"),
+    sentence: mark("Find a command or a name"),
     group: mark("View"),
     keys: ["Mod+k"],
     scope: "canvas",

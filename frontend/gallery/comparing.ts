@@ -1,9 +1,8 @@
 /** Cells that were not compared yet: what the gallery says of them, and the job that compares them. */
 import { t, tn } from "../locale/locale";
 import type { Schemas } from "../scene/contract";
-import { ApiError, isTemporary, type Api } from "../sync/api";
-
-const POLL_MS = 2000;
+import { ApiError, type Api } from "../sync/api";
+import { followJob } from "./follow";
 
 export class Comparing {
   private readonly part: HTMLElement | null;
@@ -40,22 +39,18 @@ export class Comparing {
     }
   }
 
-  /** Until it has ended; a server that does not answer is asked again. */
   private async follow(job: number): Promise<void> {
     if (this.button) this.button.disabled = true;
-    for (;;) {
-      try {
-        const { state, done, total, error } = await this.api.get<Schemas["JobInFull"]>(`jobs/${job}/`);
-        if (state === "done") return this.ended();
-        if (state !== "waiting" && state !== "running") {
-          if (this.button) this.button.disabled = false;
-          return this.say(error || t("Comparing has stopped. Start it again."));
-        }
-        this.say(t("Cells are being compared: {done} of {total} images", { done, total }));
-      } catch (error) {
-        if (error instanceof ApiError && !isTemporary(error)) return this.say(whyNot(error));
-      }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    try {
+      const { state, error } = await followJob(this.api, job, ({ done, total }) =>
+        this.say(t("Cells are being compared: {done} of {total} images", { done, total })),
+      );
+      if (state === "done") return this.ended();
+      if (this.button) this.button.disabled = false;
+      this.say(error || t("Comparing has stopped. Start it again."));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.say(whyNot(error));
     }
   }
 

@@ -3,8 +3,9 @@
 import { t, tn } from "../locale/locale";
 import { UNCLASSIFIED_COLOUR } from "../render/palette";
 import type { LabelClass, Schemas } from "../scene/contract";
-import type { Api } from "../sync/api";
+import { ApiError, type Api } from "../sync/api";
 import { encircled, lassoed, type Place } from "./lasso";
+import { Projection } from "./projection";
 
 const DOT = 3; // CSS pixels
 const STEP = 0.03; // of the map, a press of an arrow key
@@ -16,6 +17,7 @@ export class CellMap {
   private readonly dialog: HTMLDialogElement | null;
   private readonly canvas: HTMLCanvasElement | null;
   private answer: Answer | null = null;
+  private readonly projection: Projection;
   private lasso: Place[] = [];
   private circle: Place = [0.5, 0.5];
   private radius: number = RADII.first;
@@ -26,9 +28,12 @@ export class CellMap {
     private readonly project: number,
     private readonly classes: readonly LabelClass[],
     private readonly chosen: (answer: Answer, indices: readonly number[]) => void,
+    /** There is no map, as no cell has been compared. */
+    private readonly notCompared: (answer: Answer) => void,
   ) {
     this.dialog = root.querySelector("[data-map]");
     this.canvas = root.querySelector("[data-map-picture]");
+    this.projection = new Projection(root, api, project, () => void this.reload());
     this.listen();
   }
 
@@ -41,16 +46,43 @@ export class CellMap {
     this.dialog?.showModal();
     this.say(t("The map is being made."));
     try {
-      const path = `projects/${this.project}/gallery/likeness/?order=map`;
-      this.answer = await this.api.get<Answer>(path);
+      await this.projection.refresh();
+      await this.fetch();
     } catch (error) {
       this.dialog?.close();
       throw error;
     }
-    this.lasso = [];
-    this.say(this.answer.places.length ? this.counted() : t("No cell has been compared yet."));
-    this.draw();
+    if (!this.places.length) {
+      this.dialog?.close();
+      if (this.answer) this.notCompared(this.answer);
+      return;
+    }
+    this.show();
     this.canvas?.focus();
+  }
+
+  /** Another projection of the same cells. */
+  private async reload(): Promise<void> {
+    if (!this.isOpen) return;
+    this.say(t("The map is being made."));
+    try {
+      await this.fetch();
+      this.show();
+    } catch (error) {
+      this.say(error instanceof ApiError ? error.detail : t("The server does not answer. Try again."));
+    }
+  }
+
+  private async fetch(): Promise<void> {
+    const path = `projects/${this.project}/gallery/likeness/?order=map&projection=${this.projection.chosen}`;
+    this.answer = await this.api.get<Answer>(path);
+    this.projection.isShown();
+  }
+
+  private show(): void {
+    this.lasso = [];
+    this.say(this.counted());
+    this.draw();
   }
 
   private get places(): readonly Place[] {

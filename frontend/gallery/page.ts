@@ -48,8 +48,17 @@ export class Gallery {
   ) {
     this.sheets = this.sheetsOf(listed);
     this.suggestions = new Suggestions(api, project.id, () => this.draw());
-    this.map = new CellMap(root, api, project.id, project.classes, (answer, indices) =>
-      this.narrow(answer, indices),
+    const comparing = new Comparing(root, api, project.id, () => location.reload());
+    this.map = new CellMap(
+      root,
+      api,
+      project.id,
+      project.classes,
+      (answer, indices) => this.narrow(answer, indices),
+      (answer) => {
+        comparing.show(answer);
+        this.say(t("There is no map before the cells have been compared."));
+      },
     );
     if (isAlike(listed)) this.suggestions.take(listed);
     this.place = new PlaceDialog(root, api, project.id, listed.diameter, (id) => this.grid.colourOf(id));
@@ -67,7 +76,7 @@ export class Gallery {
     this.listen();
     this.draw();
     this.say(listed.total ? t("{n} open proposals", { n: listed.total }) : t("Nothing is open here."));
-    if (isAlike(listed)) new Comparing(root, api, project.id, () => location.reload()).show(listed);
+    if (isAlike(listed)) comparing.show(listed);
   }
 
   private sheetsOf(listed: Listed): Sheets {

@@ -18,7 +18,7 @@ import * as polygon from "../tools/polygon";
 import * as smart from "../tools/smart";
 import * as stamp from "../tools/stamp";
 import * as wand from "../tools/wand";
-import { found } from "../ui/over";
+import { found } from "../ui/command_palette";
 import { packOf, scene, uuid } from "./build";
 import { Cells } from "../scene/cells";
 

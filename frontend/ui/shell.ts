@@ -23,7 +23,8 @@ import { ContextMenu } from "./menu";
 import { Legend } from "./legend";
 import { Minimap } from "./minimap";
 import { GuidelinePanel } from "./guideline_panel";
-import { Palette, Remap } from "./over";
+import { Palette } from "./command_palette";
+import { Remap } from "./over";
 import { Pins } from "./pins";
 import { Playback } from "./playback";
 import { SignIn } from "./sign_in";
@@ -174,7 +175,9 @@ export class Shell {
       colourOf: (person) => this.colours.colourOfPerson(person),
       legend: (by) => this.colours.legend(editor.store.cells, by),
       toggleTheme: () => {
-        setTheme(isDark() ? "light" : "dark");
+        const theme = isDark() ? "light" : "dark";
+        setTheme(theme);
+        editor.store.api.post("me/theme/", { theme }).catch(() => undefined); // the browser keeps it as well
       },
       density: () => (this.viewport.isDensity ? this.viewport.density.bins.total : null),
       cursor: () => this.pointerInput.cursorInImage,

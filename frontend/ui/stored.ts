@@ -75,6 +75,7 @@ export function setTheme(theme: "light" | "dark"): void {
 }
 
 export function restoreTheme(): void {
+  if (document.documentElement.dataset.accountTheme) return; // theme.js has shown what the account keeps
   try {
     const theme = localStorage.getItem(THEME.now);
     if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;

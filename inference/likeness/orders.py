@@ -24,17 +24,38 @@ def likeness_to(vectors: Floats, examples: Floats) -> Floats:
 
 def nearest(vectors: Floats) -> tuple[Order, Floats]:
     """The most alike other cell of each, and their cosine. One cell alone is its own neighbour, at -1."""
+    neighbours, cosines = nearest_of(vectors, 1)
+    return neighbours[:, 0], np.maximum(cosines[:, 0], -1)
+
+
+def nearest_of(vectors: Floats, count: int, among: Floats | None = None) -> tuple[Order, Floats]:
+    """(n, d) -> (n, count): the most alike ones of `among`, or the other cells, the nearest first, and their cosines.
+
+    A cell alone is its own neighbour, at -2.
+    """
     directions = directions_of(vectors)
-    neighbours = np.zeros(len(vectors), np.int64)
-    cosines = np.full(len(vectors), -1, np.float32)
+    others = directions if among is None else directions_of(among)
+    neighbours = np.zeros((len(vectors), count), np.int64)
+    cosines = np.full((len(vectors), count), -2, np.float32)
     for start in range(0, len(vectors), BLOCK):
-        part = directions[start : start + BLOCK] @ directions.T
+        part = directions[start : start + BLOCK] @ others.T
         rows = np.arange(len(part))
-        part[rows, rows + start] = -2
+        if among is None:
+            part[rows, rows + start] = -2
+        best = _highest(part, count)
+        values = np.take_along_axis(part, best, axis=1)
+        turn = np.argsort(-values, axis=1, kind="stable")
         block = slice(start, start + BLOCK)
-        neighbours[block] = part.argmax(axis=1)
-        cosines[block] = np.maximum(part.max(axis=1), -1)
+        neighbours[block] = np.take_along_axis(best, turn, axis=1)
+        cosines[block] = np.take_along_axis(values, turn, axis=1)
     return neighbours, cosines
+
+
+def _highest(values: Floats, count: int) -> Order:
+    """(n, m) -> (n, count): columns of the highest values of each row, in no order. count <= m."""
+    if count == 1:  # three times as fast, and the gallery waits for it
+        return np.asarray(values.argmax(axis=1)[:, None])
+    return np.argpartition(-values, count - 1, axis=1)[:, :count]
 
 
 def pairs_first(neighbours: Order, cosines: Floats) -> Order:
@@ -56,7 +77,12 @@ def on_map(vectors: Floats) -> Floats:
     if len(vectors) < 2:
         return found
     used = vectors[:, :2]
-    low, high = np.percentile(used, [1, 99], axis=0)
-    spread = np.maximum(high - low, 1e-6)
-    found[:, : used.shape[1]] = np.clip((used - low) / spread, 0, 1)
+    found[:, : used.shape[1]] = in_unit_square(used, rim=1)
     return found
+
+
+def in_unit_square(places: Floats, rim: float = 0) -> Floats:
+    """(n, 2) -> (n, 2) in 0..1, each axis by itself. rim: percent of cells at each end that are drawn to the edge."""
+    low, high = np.percentile(places, [rim, 100 - rim], axis=0)
+    spread = np.maximum(high - low, 1e-6)
+    return np.asarray(np.clip((places - low) / spread, 0, 1), np.float32)

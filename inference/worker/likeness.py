@@ -14,8 +14,9 @@ from celery import shared_task
 
 from inference.documents.interactive import Failed, LikenessAnswer
 from inference.likeness.head import Floats, Head, Labels, fit_head, whitened
+from inference.likeness.neighbour_map import placed_among
 from inference.likeness.orders import Order, likeness_to, nearest, on_map, pairs_first
-from inference.likeness.vectors import VectorTable, read_vectors
+from inference.likeness.vectors import CellVectors, VectorTable, read_vectors
 from inference.types import InferenceError
 from inference.worker.interactive import Recent, stored
 
@@ -33,7 +34,15 @@ galleries: Recent[GalleryVectors] = Recent(4)  # 0.5 KiB a cell each
 
 @shared_task(name="inference.likeness", ignore_result=False)
 def likeness(
-    *, files: list[str], cells: str, proposed: str, known: str, labels: str, like: str, order: str
+    *,
+    files: list[str],
+    cells: str,
+    proposed: str,
+    known: str,
+    labels: str,
+    like: str,
+    order: str,
+    map_file: str = "",
 ) -> LikenessAnswer | Failed:
     """Order cells, and say what the verdicts on others suggest for them. Everything long is base64.
 
@@ -43,12 +52,14 @@ def likeness(
     known, labels  16 bytes and an int32 a verdict
     like      16 bytes a cell that others are to look like
     order     "likeness", "duplicates", "errors" or "map"
+    map_file  storage name of a map that a job has made; "" for the principal components
     ->        order: int32, places in `cells`, those without a vector last; suggested int32 and chances float32 a cell;
               places: float32 x, y a cell on the map; learned: verdicts; milliseconds
     """
     began = perf_counter()
     try:
         gallery = galleries.get(tuple(files), lambda: _vectors_of(files))
+        mapped = read_vectors(stored(map_file)) if map_file else None
     except InferenceError as error:
         return {"error": str(error)}
     places = gallery.table.places(b64decode(cells))
@@ -69,7 +80,8 @@ def likeness(
     without = np.flatnonzero(places < 0)
     on_the_map = np.full((len(places), 2), 0.5, "<f4")
     if order == "map":
-        on_the_map[has_vector] = on_map(vectors)
+        rows = places[has_vector]
+        on_the_map[has_vector] = on_map(vectors) if mapped is None else _on_kept_map(gallery, mapped, rows)
     return {
         "order": _base64(np.concatenate([has_vector[order_of_compared], without]).astype("<i4")),
         "suggested": _base64(suggested),
@@ -93,6 +105,22 @@ class _Cells:
 def _vectors_of(files: list[str]) -> GalleryVectors:
     table = VectorTable([read_vectors(stored(name)) for name in files])
     return GalleryVectors(table, whitened(table.vectors) if len(table.vectors) else table.vectors)
+
+
+def _on_kept_map(gallery: GalleryVectors, mapped: CellVectors, rows: npt.NDArray[np.int64]) -> Floats:
+    """Where cells lie on a map that a job has made; those that it does not hold lie among the cells most like them."""
+    found = VectorTable([mapped])
+    row_of_mapped = gallery.table.places(mapped.cells.tobytes())
+    is_known = row_of_mapped >= 0
+    places = np.zeros((len(gallery.vectors), 2), np.float32)
+    places[row_of_mapped[is_known]] = found.vectors[is_known]
+    has_place = np.zeros(len(gallery.vectors), bool)
+    has_place[row_of_mapped[is_known]] = True
+    missing = rows[~has_place[rows]]
+    if len(missing):
+        among = np.flatnonzero(has_place)
+        places[missing] = placed_among(gallery.vectors[missing], gallery.vectors[among], places[among])
+    return places[rows]
 
 
 def _head(gallery: GalleryVectors, known: bytes, labels: Labels) -> tuple[Head | None, int]:

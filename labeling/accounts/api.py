@@ -7,9 +7,9 @@ from typing import Annotated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.accounts.models import PersonalToken, User
-from labeling.accounts.services import may_create_projects
-from labeling.contract import Answer, OneOf, contract
+from labeling.accounts.models import PersonalToken, Theme, User
+from labeling.accounts.services import change_theme, may_create_projects
+from labeling.contract import Answer, Body, OneOf, contract
 
 
 class TokenAnswer(Answer):
@@ -46,6 +46,26 @@ class Me(APIView):
             token=TokenAnswer.model_validate(token) if isinstance(token, PersonalToken) else None,
             server=server_version(),
         )
+
+
+class ThemeBody(Body):
+    theme: Annotated[str, OneOf(Theme)]
+
+
+class ThemeAnswer(Answer):
+    """`theme`: of pages and workspace, on every computer of this person."""
+
+    theme: Annotated[str, OneOf(Theme)]
+
+
+class MyTheme(APIView):
+    """Light, dark or as the system."""
+
+    @contract(body=ThemeBody, answer=ThemeAnswer)
+    def post(self, request: Request, *, body: ThemeBody) -> ThemeAnswer:
+        assert isinstance(request.user, User)
+        change_theme(request.user, Theme(body.theme))
+        return ThemeAnswer(theme=body.theme)
 
 
 def server_version() -> str:

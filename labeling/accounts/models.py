@@ -14,11 +14,20 @@ from labeling.audit.models import Act
 from labeling.audit.services import record, signed_in_at
 
 
+class Theme(models.TextChoices):
+    SYSTEM = "system", "as the system"
+    LIGHT = "light", "light"
+    DARK = "dark", "dark"
+
+
 class User(AbstractUser):
     """Somebody who can sign in. What they may do in a project hangs on their memberships, never on the account."""
 
     mails_round_ends = models.BooleanField(default=True, help_text="by projects that they manage and that send mail")
     language = models.CharField(max_length=20, blank=True, help_text="of their mail, a code; empty: the site's own")
+    theme = models.CharField(
+        max_length=10, choices=Theme, blank=True, help_text="of pages and workspace; empty: as each browser keeps it"
+    )
     creates_projects = models.BooleanField(
         default=False, help_text="whether they may create projects where that is a right (SitePolicy.projects)"
     )

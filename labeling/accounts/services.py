@@ -13,7 +13,7 @@ from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 
 from labeling.accounts.invitations import reset_links
-from labeling.accounts.models import SitePolicy, User
+from labeling.accounts.models import SitePolicy, Theme, User
 from labeling.accounts.names import is_reserved, lookalike_key
 from labeling.accounts.sessions import end_sessions
 from labeling.audit.models import Act
@@ -36,6 +36,12 @@ def change_account(*, user: User, email: str, mails_round_ends: bool, language: 
     user.email, user.mails_round_ends, user.language = email.strip(), mails_round_ends, language
     user.save(update_fields=["email", "mails_round_ends", "language"])
     return user
+
+
+def change_theme(user: User, theme: Theme) -> None:
+    """Light, dark or as the system, on every computer of a person."""
+    user.theme = theme
+    user.save(update_fields=["theme"])
 
 
 # -- names

@@ -14,6 +14,7 @@ from labeling.gallery.contract import (
     GalleryQuery,
     LikenessAnswer,
     LikenessQuery,
+    MapAnswer,
     ScreenAnswer,
     ScreenBody,
     SheetAnswer,
@@ -22,6 +23,7 @@ from labeling.gallery.contract import (
 )
 from labeling.gallery.likeness import Wanted, likeness_of
 from labeling.gallery.listing import Gallery, gallery_of, open_proposals, written_layers
+from labeling.gallery.maps import ask_map, map_job, map_of
 from labeling.gallery.models import Screen
 from labeling.gallery.sheets import Crop, make_sheet
 from labeling.gallery.vectors import ask_vectors, outdated, vectors_job
@@ -53,7 +55,7 @@ class Likeness(APIView):
     @contract(query=LikenessQuery, answer=LikenessAnswer)
     def get(self, request: Request, project: int, *, query: LikenessQuery) -> LikenessAnswer:
         found = _project(request, "see", project)
-        wanted = Wanted(query.order, query.like, query.of, query.label_class, query.image)
+        wanted = Wanted(query.order, query.like, query.of, query.label_class, query.image, query.projection)
         alike = likeness_of(found, person(request), wanted)
         job = vectors_job(found)
         is_active = job is not None and job.is_active
@@ -78,6 +80,32 @@ class Likeness(APIView):
         """Compare the cells of images that were not compared yet. While a job does it, it is that one."""
         found = _project(request, "annotate", project)
         return job_answer(ask_vectors(project=found, by=person(request)))
+
+
+class NeighbourMap(APIView):
+    """The map of neighbours (UMAP) that the person has made, and the job that makes one."""
+
+    @contract(answer=MapAnswer)
+    def get(self, request: Request, project: int) -> MapAnswer:
+        found = _project(request, "see", project)
+        kept = map_of(found, person(request))
+        job = map_job(found, person(request))
+        at_work = job if job is not None and job.is_active else None
+        return MapAnswer(
+            cells=kept.cells if kept else 0,
+            of=kept.of if kept else 0,
+            made_at=kept.made_at if kept else None,
+            job=at_work.pk if at_work else None,
+            percent=at_work.percent if at_work else 0,
+            error=job.error if job is not None and job.state == Job.State.FAILED else "",
+        )
+
+    @once
+    @contract(answer=JobAnswer, scope="annotate", status=202)
+    def post(self, request: Request, project: int) -> JobAnswer:
+        """Make a map of at most 20,000 cells. While one is being made, it is that job."""
+        found = _project(request, "annotate", project)
+        return job_answer(ask_map(project=found, by=person(request)))
 
 
 class GallerySheet(APIView):

@@ -1,5 +1,6 @@
 """The gallery as the API says it."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from pydantic import Field
 
 from labeling.annotations.contract import Box, MaskAnswer
 from labeling.contract import Answer, Body, Id, InDecimals, InDigits, OneOf, Query
-from labeling.gallery.likeness import MOST_LIKE
+from labeling.gallery.likeness import MOST_LIKE, PROJECTIONS
 from labeling.gallery.likeness import ORDERS as LIKENESS_ORDERS
 from labeling.gallery.listing import ORDERS
 
@@ -46,12 +47,14 @@ class GalleryAnswer(Answer):
 class LikenessQuery(Query):
     """The open proposals by what they look like. `like`: cells that others are to look like, decided ones among them;
     without any, the class that the verdicts so far suggest orders them, the most certain first. `duplicates`: pairs
-    that look alike side by side. `errors`: those first whose proposed class is least likely. `map`: with `places`.
+    that look alike side by side. `errors`: those first whose proposed class is least likely. `map`: with `places`,
+    by `projection`: the principal components, or the map that a job has made (gallery/map/).
     `of`: these cells alone, as long as they are open."""
 
     order: Annotated[str, OneOf(LIKENESS_ORDERS)] = "likeness"
     like: Annotated[list[UUID], Field(max_length=MOST_LIKE)] = []
     of: Annotated[list[UUID], Field(max_length=MOST_LIKE)] = []
+    projection: Annotated[str, OneOf(PROJECTIONS)] = "pca"
     label_class: Keys = []
     image: Keys = []
 
@@ -68,6 +71,19 @@ class LikenessAnswer(GalleryAnswer):
     learned: int
     missing: list[int]
     outdated: list[int]
+    job: int | None
+    percent: int
+    error: str
+
+
+class MapAnswer(Answer):
+    """The map of neighbours (UMAP). `cells`: that have a place of their own on the one that is kept, of so many that
+    were compared when it was made at `made_at`; 0 and null where none is kept. `job`: what makes one, while it is at
+    work, with `percent` done; `error`: why the last one failed."""
+
+    cells: int
+    of: int
+    made_at: datetime | None
     job: int | None
     percent: int
     error: str

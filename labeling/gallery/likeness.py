@@ -14,24 +14,28 @@ from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.gallery.listing import Gallery, Listed, gallery_of, verdicts_by, written_layers
+from labeling.gallery.maps import map_to_show
 from labeling.gallery.vectors import Covered, covered, drawn_cells
 from labeling.jobs.immediate import answer_of
 from labeling.projects.models import Project
 
 ORDERS = ("likeness", "duplicates", "errors", "map")
+PROJECTIONS = ("pca", "umap")  # of a map
 NO_CELL = -1  # the label of what is no cell
 MOST_LIKE = 100
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """like: cells that others are to look like; of: cells, classes, images: keys; empty for all."""
+    """like: cells that others are to look like; of: cells, classes, images: keys; empty for all. projection: of a
+    map, one of PROJECTIONS."""
 
     order: str = "likeness"
     like: Sequence[uuid.UUID] = ()
     of: Sequence[uuid.UUID] = ()
     classes: Sequence[int] = ()
     images: Sequence[int] = ()
+    projection: str = "pca"
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,14 @@ class OrderedGallery:
 def likeness_of(project: Project, user: User, wanted: Wanted) -> OrderedGallery:
     """The gallery in an order of ORDERS.
 
-    Cells without vectors come last. Raises NobodyAnswers, Invalid with the worker's reason.
+    Cells without vectors come last. Raises NobodyAnswers, Invalid with the worker's reason, NoMap.
     """
     gallery = gallery_of(project, user, "doubt", wanted.classes, wanted.images, wanted.of)
     known = covered(project, user)
     if not gallery.cells or not known.files:
         return OrderedGallery(gallery, known)
     labels = _labels(project, user)
+    is_by_job = wanted.order == "map" and wanted.projection == "umap"
     answer = answer_of(
         "inference.likeness",
         {
@@ -72,6 +77,7 @@ def likeness_of(project: Project, user: User, wanted: Wanted) -> OrderedGallery:
             "labels": _numbers(list(labels.values())),
             "like": _packed(wanted.like),
             "order": wanted.order,
+            "map_file": map_to_show(project, user).file if is_by_job else "",
         },
         otherwise=_("Choose another order, or try again in a moment."),
     )

@@ -14,8 +14,8 @@ from labeling.annotations.models import Annotation, Layer
 from labeling.gallery.listing import proposal_layers, written_layers
 from labeling.gallery.models import CellVectorFile
 from labeling.images.models import Image
-from labeling.jobs.models import Job
-from labeling.jobs.services import NewItem, create_job
+from labeling.jobs.models import Job, JobItem
+from labeling.jobs.services import NewItem, add_items, create_job
 from labeling.projects.models import Project
 
 MODELS_QUEUE = "cpu"
@@ -45,23 +45,46 @@ def vectors_job(project: Project) -> Job | None:
 
 
 def ask_vectors(*, project: Project, by: User) -> Job:
-    """Compute what is missing. While a job is at work in the project it is that one.
+    """Compute what is missing. While a job is at work in the project it is that one, with what it lacks.
 
     Raises TooManyJobs, Archived.
     """
     with transaction.atomic():
         project = Project.objects.for_change(project.pk)
         last = vectors_job(project)
+        items = _wanted_items(project, by)
         if last is not None and last.is_active:
+            _add_items(last.pk, items)
             return last
-        wanted = set(covered(project, by).missing)
-        wanted.update(outdated(written_layers(project, by)))
-        images = Image.objects.filter(project=project, pk__in=wanted)
-        items = [NewItem(name=image.name, size=0, choice={"image": image.pk}) for image in images]
         request = {"encoder": DEFAULT.name}
         return create_job(
             kind=Job.Kind.VECTORS, project=project, owner=by, request=request, items=items, queue=MODELS_QUEUE
         )
+
+
+def vectors_for_new_proposals(*, project: Project, by: User) -> Job | None:
+    """Compute the vectors of proposals that have just been made. None where all are there.
+
+    Raises TooManyJobs, Archived.
+    """
+    return ask_vectors(project=project, by=by) if covered(project, by).missing else None
+
+
+def _wanted_items(project: Project, by: User) -> list[NewItem]:
+    wanted = set(covered(project, by).missing)
+    wanted.update(outdated(written_layers(project, by)))
+    images = Image.objects.filter(project=project, pk__in=wanted)
+    return [NewItem(name=image.name, size=0, choice={"image": image.pk}) for image in images]
+
+
+def _add_items(job: int, items: Sequence[NewItem]) -> None:
+    """Give a job at work the images that it does not know of yet. Its worker comes to them."""
+    locked = Job.objects.select_for_update().get(pk=job)
+    if not locked.is_active or locked.cancel_requested:
+        return
+    waiting = locked.items.filter(state=JobItem.State.WAITING).values_list("choice__image", flat=True)
+    known = set(waiting)
+    add_items(locked, [item for item in items if item.choice["image"] not in known])
 
 
 def outdated(layers: QuerySet[Layer]) -> list[int]:

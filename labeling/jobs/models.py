@@ -46,6 +46,7 @@ class Job(Leased, Backoff):
         CERTIFICATE = "certificate", "acceptance on a certificate"
         CLASS_MERGE = "class_merge", "merge of classes"
         VECTORS = "vectors", "comparing of cells"
+        CELL_MAP = "cell_map", "map of cells"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
@@ -69,6 +70,7 @@ class Job(Leased, Backoff):
         Kind.CERTIFICATE: "oversee",
         Kind.CLASS_MERGE: "oversee",
         Kind.VECTORS: "annotate",
+        Kind.CELL_MAP: "annotate",
     }
     CHANGED_BY: ClassVar[Mapping[str, str]] = {
         Kind.EXPORT: "export",
@@ -81,6 +83,7 @@ class Job(Leased, Backoff):
         Kind.CERTIFICATE: "manage",
         Kind.CLASS_MERGE: "manage",
         Kind.VECTORS: "annotate",
+        Kind.CELL_MAP: "annotate",
     }
 
     kind = models.CharField(max_length=20, choices=Kind)

@@ -37,6 +37,7 @@ MOST_ACTIVE = {
     Job.Kind.CERTIFICATE: 5,
     Job.Kind.CLASS_MERGE: 20,
     Job.Kind.VECTORS: 2,
+    Job.Kind.CELL_MAP: 2,
 }
 
 
@@ -95,6 +96,15 @@ def create_job(
         record(Act.EXPORT_REQUESTED, project=project, by=owner, job=job.pk, request=dict(request))
     JOBS.send(job)
     return job
+
+
+def add_items(job: Job, items: Sequence[NewItem]) -> None:
+    """More items for a job at work. The caller holds the row lock."""
+    last = job.items.order_by("position").last()
+    first = 1 if last is None else last.position + 1
+    JobItem.objects.bulk_create(_row(job, position, item) for position, item in enumerate(items, start=first))
+    job.total += len(items)
+    job.save(update_fields=["total"])
 
 
 def _row(job: Job, position: int, item: NewItem) -> JobItem:

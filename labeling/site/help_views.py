@@ -1,26 +1,21 @@
 """Help, the sheet of keys, the search that every page has, and the first steps of the demo."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import get_language
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling.accounts.models import User
 from labeling.accounts.services import close_first_steps
-from labeling.images.models import Image
-from labeling.projects.models import Project
+from labeling.numbers import whole_number
 from labeling.site.help_topics import found_topics
 from labeling.site.requests import Request, signed_in
+from labeling.workspace.search import LONGEST, found_images, found_people, found_projects
 
 KEYS = Path(__file__).with_name("keys.json")  # made by frontend/tests/key_sheet.test.ts from the commands
-MOST_FOUND = 20  # of each kind
-LONGEST = 100  # of what is searched for, characters
 
 
 class KeyRow(TypedDict):
@@ -30,13 +25,6 @@ class KeyRow(TypedDict):
     sentence: dict[str, str]
     group: dict[str, str]
     keys: list[str]
-
-
-@dataclass(frozen=True)
-class Found:
-    name: str
-    url: str
-    where: str = ""
 
 
 @signed_in
@@ -62,6 +50,7 @@ def search(request: Request) -> HttpResponse:
         context |= {
             "projects": found_projects(request.user, asked),
             "images": found_images(request.user, asked),
+            "people": found_people(request.user, asked),
             "topics": found_topics(asked),
         }
     return render(request, "site/search.html", context)
@@ -70,23 +59,14 @@ def search(request: Request) -> HttpResponse:
 @signed_in
 @require_POST
 def close_steps(request: Request) -> HttpResponse:
+    """Back to the page that showed them."""
     close_first_steps(request.user)
-    return redirect("home")
+    project = whole_number(request.POST.get("project"))
+    return redirect("project", project) if project else redirect("home")
 
 
 def searched(request: Request) -> str:
     return request.GET.get("q", "").strip()[:LONGEST]
-
-
-def found_projects(user: User, text: str) -> list[Found]:
-    projects = Project.objects.visible_to(user).filter(is_sheet=False, name__icontains=text).order_by("name")
-    return [Found(project.name, reverse("project", args=[project.pk])) for project in projects[:MOST_FOUND]]
-
-
-def found_images(user: User, text: str) -> list[Found]:
-    images = Image.objects.visible_to(user).filter(project__is_sheet=False, name__icontains=text)
-    rows = images.select_related("project").order_by("name")[:MOST_FOUND]
-    return [Found(image.name, reverse("image", args=[image.pk]), image.project.name) for image in rows]
 
 
 def key_rows() -> list[KeyRow]:

@@ -29,6 +29,7 @@ PLACE: dict[str, tuple[str, str]] = {
     Job.Kind.AGREEMENT: ("project-agreement", "main"),
     Job.Kind.CLASS_MERGE: ("project-settings", "classes"),
     Job.Kind.VECTORS: ("gallery", "gallery"),
+    Job.Kind.CELL_MAP: ("gallery", "gallery"),
 }
 
 

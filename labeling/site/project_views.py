@@ -2,14 +2,13 @@
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling.exchange.demo import NAME as DEMO
-from labeling.projects.models import MAY, Project
+from labeling.projects.models import Project
 from labeling.rounds.execution.archiving import archive_project, restore_project
 from labeling.site import propose_views
+from labeling.site.first_steps import first_steps
 from labeling.site.image_rows import ImageRow, image_rows
 from labeling.site.project_frame import frame
 from labeling.site.requests import Request, attempt, reach_project, signed_in
@@ -33,21 +32,12 @@ def show(request: Request, found: Project) -> HttpResponse:
         "going_on": going_on(rows),
         "tally": tally(rows),
         **(propose_views.panel(request, found) if "oversee" in framed["may"] else {}),
-        **first_steps(request, found, rows),
+        "steps": first_steps(found, request.user, rows),
     }
     if framed["active"] is not None:
         # The headline is of the current round, not of the one at work.
         context |= progress_of(framed["active"]).context() | {"outcome": framed["outcome"]}
     return render(request, "site/project.html", context)
-
-
-def first_steps(request: Request, project: Project, rows: list[ImageRow]) -> dict[str, object]:
-    """Where the first steps of the demo begin; nothing in other projects, and for those who have closed them."""
-    shown = request.user.sees_first_steps and project.name == DEMO and project.role_of(request.user) in MAY["annotate"]
-    if not shown or not rows:
-        return {}
-    with_most = max(rows, key=lambda row: row.counts.undecided)
-    return {"first_image": reverse("image", args=[with_most.image.pk])}
 
 
 def going_on(rows: list[ImageRow]) -> list[ImageRow]:

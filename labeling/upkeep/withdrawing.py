@@ -196,9 +196,9 @@ def carry_out(withdrawal: PatientWithdrawal, now: datetime | None = None) -> boo
     for sheet in _sheets(keys):
         for image in Image.everything.filter(project=sheet):
             _remove(image.pk)
-    for export in _exports(patient.project_id):
+    for job in _kept_results(patient.project_id, Job.Kind.EXPORT, Job.Kind.CELL_MAP):
         with transaction.atomic():
-            expire(Job.objects.select_for_update().get(pk=export.pk))
+            expire(Job.objects.select_for_update().get(pk=job.pk))
     for key in keys:
         _remove(key)
         _remove_rows(key)
@@ -233,7 +233,11 @@ def _sheets(images: Iterable[int]) -> list[Project]:
 
 
 def _exports(project: int) -> list[Job]:
-    finished = Job.objects.filter(project=project, kind=Job.Kind.EXPORT).exclude(result="")
+    return _kept_results(project, Job.Kind.EXPORT)
+
+
+def _kept_results(project: int, *kinds: Job.Kind) -> list[Job]:
+    finished = Job.objects.filter(project=project, kind__in=kinds).exclude(result="")
     return [job for job in finished if not job.is_active]
 
 

@@ -50,6 +50,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "notification-choices"): (200, 200, 200, 200, 200, 200, 401),
     ("put", "notification-choices"): (200, 200, 200, 200, 200, 200, 401),
     ("get", "me"): (200, 200, 200, 200, 200, 200, 401),
+    ("post", "my-theme"): (422, 422, 422, 422, 422, 422, 401),
+    ("get", "search-names"): (422, 422, 422, 422, 422, 422, 401),  # nothing is searched for
     ("get", "project-detail"): ALL,
     ("patch", "project-detail"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "class-list"): ALL,
@@ -222,6 +224,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "gallery-cells"): ALL,
     ("get", "gallery-likeness"): ALL,
     ("post", "gallery-likeness"): (202, 202, 202, 202, 403, 404, 401),
+    ("get", "gallery-map"): ALL,
+    ("post", "gallery-map"): (409, 409, 409, 409, 403, 404, 401),
     ("get", "gallery-sheet"): ALL,
     ("post", "gallery-screens"): (200, 200, 200, 200, 403, 404, 401),
     ("post", "gallery-screen-undo"): (409, 409, 409, 409, 403, 404, 401),  # there is no such screen
@@ -299,7 +303,9 @@ class Study:
         }
         given |= {"label_class": self.project.classes.get().pk, "lot": self.project.lots.get().pk}
         given |= {"merge": uuid.UUID(int=9), "field": 0, "admission": 0}
-        if route in ("project-list", "activity", "schema", "me") or route.startswith("notification-"):
+        if route in ("project-list", "activity", "schema", "me", "my-theme", "search-names") or route.startswith(
+            "notification-"
+        ):
             return reverse(route)
         owners = {
             "image-list": "project",

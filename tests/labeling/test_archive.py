@@ -48,7 +48,7 @@ API_OPEN = {
     "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
     "image-original": "the file goes out; that it did is written down",
-    "notification-seen": "one's own", "notification-choices": "one's own",
+    "my-theme": "one's own", "notification-seen": "one's own", "notification-choices": "one's own",
     "patient-withdrawal": "a patient withdraws from an archived project too",
     "project-list": "another project", "image-comments-seen": "the person's own; nobody else sees it",
     "agreement": "computed from what is there; nothing of the project changes",

@@ -11,13 +11,15 @@ import pytest
 
 from inference.encoders import DEFAULT
 from inference.likeness.vectors import CellVectors, read_vectors, uids_of
-from inference.types import BoxMask, MissingResource
+from inference.types import BoxMask, Cancelled, MissingResource
+from inference.worker import cell_maps
 from inference.worker import likeness as task
 from inference.worker import vectors as worker
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.errors import Archived
 from labeling.gallery.likeness import NO_CELL, Wanted, likeness_of
+from labeling.gallery.maps import NoMap, ask_map, map_of
 from labeling.gallery.models import CellVectorFile
 from labeling.gallery.services import Given, Shown, judge_screen, undo_screen
 from labeling.gallery.vectors import ask_vectors, covered
@@ -25,6 +27,7 @@ from labeling.jobs import immediate, services
 from labeling.jobs.handlers import HANDLERS
 from labeling.jobs.models import Job, JobItem
 from labeling.projects.classes import retire_class
+from labeling.rounds.models import Promotion, Round, Snapshot
 from labeling.upkeep.purging import remove_files
 from tests.declined import assert_declined
 from tests.labeling.lots import a_project
@@ -96,8 +99,8 @@ def work(job: Job) -> Job:
     """As a worker does it, without the thread that renews the lease: tests in one transaction have no second one."""
     claimed, owner = services.claim(job.pk)
     with tempfile.TemporaryDirectory() as folder:
-        HANDLERS[Job.Kind.VECTORS](claimed, Path(folder), lambda done, total: None)
-    services.finish(job.pk, owner, file=None, name="", content_type="", facts={})
+        made = HANDLERS[job.kind](claimed, Path(folder), lambda done, total: None)
+        services.finish(job.pk, owner, file=made.file, name=made.name, content_type=made.content_type, facts=made.facts)
     job.refresh_from_db()
     return job
 
@@ -401,3 +404,159 @@ def test_vectors_name_cells_of_one_layer_once(made):
     layers = [kept.layer for kept in CellVectorFile.objects.all()]
     assert {layer.kind for layer in layers} == {Layer.Kind.PREDICTION}
     assert isinstance(read_vectors(CellVectorFile.objects.first().file.path), CellVectors)
+
+
+# -- vectors are made when proposals are made
+
+
+@pytest.fixture
+def committed(django_capture_on_commit_callbacks):
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def promoted(made) -> None:
+    snapshot = Snapshot.objects.create(project=made.project, sha256="0" * 64, content="none", summary={})
+    round_ = Round.objects.create(
+        project=made.project, number=1, preset="tiny", configuration={}, snapshot=snapshot, started_by=made.owner
+    )
+    Promotion.objects.create(project=made.project, round=round_, reason=Promotion.Reason.FINISHED)
+
+
+def test_a_round_that_becomes_current_has_its_cells_compared(made, committed):
+    with committed():
+        promoted(made)
+    job = Job.objects.get(kind=Job.Kind.VECTORS)
+    assert job.owner == made.owner
+    wanted = set(job.items.values_list("choice__image", flat=True))
+    assert wanted == {image.pk for image in made.images}
+
+
+def test_cells_that_a_job_proposed_are_compared_when_it_ends(made, committed):
+    with committed():
+        job = services.create_job(kind=Job.Kind.PROPOSE, project=made.project, owner=made.owner, request={})
+    assert not Job.objects.filter(kind=Job.Kind.VECTORS).exists()
+    with committed():
+        services.cancel(job.pk)
+    compared = Job.objects.get(kind=Job.Kind.VECTORS)
+    assert compared.total == 2
+    work(compared)
+    with committed():
+        services.expire(Job.objects.get(pk=job.pk))
+    assert Job.objects.filter(kind=Job.Kind.VECTORS).count() == 1  # everything is there
+
+
+def test_a_job_at_work_takes_the_images_of_new_proposals_as_well(made, committed):
+    first, second = made.images
+    second.deleted_at = second.created_at
+    second.save()
+    job = ask_vectors(project=made.project, by=made.owner)
+    assert job.total == 1
+    second.deleted_at = None
+    second.save()
+    with committed():
+        other = services.create_job(kind=Job.Kind.PROPOSE, project=made.project, owner=made.owner, request={})
+    with committed():
+        services.cancel(other.pk)
+    job.refresh_from_db()
+    assert list(job.items.values_list("choice__image", flat=True)) == [first.pk, second.pk] and job.total == 2
+    assert work(job).state == Job.State.DONE and covered(made.project, made.owner).missing == []
+
+
+def test_an_archived_project_has_nothing_compared_by_itself(made, committed):
+    made.project.archived_at = made.project.created_at
+    made.project.save()
+    with committed():
+        promoted(made)
+    assert not Job.objects.filter(kind=Job.Kind.VECTORS).exists()
+
+
+# -- the map of neighbours
+
+
+@pytest.fixture
+def quick_map(monkeypatch):
+    """In place of UMAP, which takes half a minute to compile: test_neighbour_map.py has the real one."""
+
+    def places(vectors, report):
+        report(1, 2)
+        return np.linspace([0, 1], [1, 0], len(vectors)).astype(np.float32)
+
+    monkeypatch.setattr(cell_maps, "neighbour_map", places)
+
+
+def make_map(made, by=None) -> Job:
+    return work(ask_map(project=made.project, by=by or made.people["annotator"]))
+
+
+def umap_of(made, by=None):
+    return likeness_of(made.project, by or made.people["annotator"], Wanted("map", projection="umap"))
+
+
+def test_a_map_of_neighbours_is_asked_for_made_and_shown(made, asked, quick_map):
+    compute(made)
+    person = made.people["annotator"]
+    client = signed_in(person)
+    address = f"/api/v1/projects/{made.project.pk}/gallery/map/"
+    nothing = {"cells": 0, "of": 0, "made_at": None, "job": None, "percent": 0, "error": ""}
+    assert client.get(address).json() == nothing
+    shown = f"/api/v1/projects/{made.project.pk}/gallery/likeness/?order=map&projection=umap"
+    assert_declined(client.get(shown), 409, says="No UMAP of these cells is kept")
+    job = client.post(address).json()
+    assert job["kind"] == "cell_map" and client.post(address).json()["id"] == job["id"]
+    assert client.get(address).json()["job"] == job["id"]
+    work(Job.objects.get(pk=job["id"]))
+    kept = client.get(address).json()
+    assert (kept["cells"], kept["of"], kept["job"]) == (80, 80, None) and kept["made_at"]
+    answer = client.get(shown).json()
+    x, y = np.array(answer["places"]).T
+    assert len(x) == 80 and np.allclose(x + y, 1, atol=2e-3) and len(set(x)) > 70
+    assert client.get(address.replace("/map/", "/likeness/") + "?order=map&projection=3d").status_code == 422
+
+
+def test_nobody_sees_the_map_that_somebody_else_made(made, asked, quick_map):
+    compute(made)
+    make_map(made)
+    with pytest.raises(NoMap):
+        umap_of(made, by=made.people["reviewer"])
+
+
+def test_cells_proposed_after_the_map_lie_among_those_most_like_them(made, asked, quick_map):
+    first, second = made.images
+    second.deleted_at = second.created_at
+    second.save()
+    compute(made)
+    job = make_map(made)
+    assert job.facts == {"cells": 40, "of": 40}
+    second.deleted_at = None
+    second.save()
+    compute(made)
+    found = umap_of(made)
+    places = dict(zip([one.cell for one in found.gallery.cells], found.places))
+    rows = boxes(made)
+    of_first = {(row.x0, row.y0): places[uid] for uid, row in rows.items() if row.layer.image_id == first.pk}
+    for uid, row in rows.items():
+        twin = of_first[row.x0, row.y0]  # the same place of two images: exactly alike
+        assert np.hypot(*np.subtract(places[uid], twin)) < 0.15
+
+
+def test_a_map_of_too_few_cells_is_declined(made):
+    with pytest.raises(NoMap, match="at least 30 cells that have been compared; here are 0"):
+        ask_map(project=made.project, by=made.owner)
+
+
+def test_a_cancelled_map_leaves_nothing(made, monkeypatch):
+    def cancelled(vectors, report):
+        raise Cancelled("cancelled")
+
+    compute(made)
+    monkeypatch.setattr(cell_maps, "neighbour_map", cancelled)
+    with pytest.raises(Cancelled):
+        make_map(made)
+    assert map_of(made.project, made.people["annotator"]) is None
+
+
+def test_a_map_goes_with_what_a_patient_who_withdraws_leaves(made, quick_map):
+    compute(made)
+    job = make_map(made)
+    services.expire(job)
+    assert map_of(made.project, made.people["annotator"]) is None

@@ -34,6 +34,7 @@ PARTS = {
     "image-consensus": "where the readings of one image differ",
     "gallery-cells": "the first 20,000 cells, whose names a sheet asks for",
     "gallery-likeness": "the first 20,000 cells, whose names a sheet asks for",
+    "search-names": "at most 20 of each kind",
     "gallery-sheet": "at most 100 cells that are named",
     "certificate-detail": "the groups of one lot",
     "certificate-cells": "at most 50 cells of one sample",

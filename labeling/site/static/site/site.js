@@ -3,7 +3,7 @@
 
 const root = document.documentElement;
 
-// -- theme: as the system, light, dark; kept on this browser
+// -- theme: as the system, light, dark; kept with the account, and on this browser for pages without one
 const THEMES = ["system", "light", "dark"];
 
 function showTheme(button, theme) {
@@ -11,6 +11,20 @@ function showTheme(button, theme) {
   else root.dataset.theme = theme;
   button.title = button.dataset[theme];
   button.setAttribute("aria-label", button.dataset[theme]);
+}
+
+function keepTheme(theme) {
+  if (!document.querySelector(".who")) return; // nobody has signed in
+  const headers = {
+    ...JSON.parse(document.body.getAttribute("hx-headers") ?? "{}"),
+    "Content-Type": "application/json",
+  };
+  // Without an answer the browser keeps it, and the next choice is sent again.
+  fetch("/api/v1/me/theme/", {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ theme }),
+  }).catch(() => {});
 }
 
 for (const button of document.querySelectorAll("[data-theme-toggle]")) {
@@ -22,6 +36,7 @@ for (const button of document.querySelectorAll("[data-theme-toggle]")) {
     showTheme(button, theme);
     if (theme === "system") localStorage.removeItem("boxwise-theme");
     else localStorage.setItem("boxwise-theme", theme);
+    keepTheme(theme);
   });
 }
 
