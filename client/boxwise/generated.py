@@ -684,7 +684,8 @@ class DifferenceAnswer(TypedDict):
 
 class DisagreementAnswer(TypedDict):
     """`sides`: what stands beside each other, the left one first; null: no cell. Their order is drawn by chance, and
-    nobody is named. `decision` "": nobody has decided yet.
+    nobody is named. `decision` "": nobody has decided yet. `edited`: the cells that somebody has put there
+    instead.
     """
 
     id: "int"
@@ -692,6 +693,7 @@ class DisagreementAnswer(TypedDict):
     kind: "Literal['missing', 'class', 'outline']"
     box: "Sequence[float]"
     sides: "list[SideCell | None]"
+    edited: "list[SideCell]"
     decision: "Literal['', 'left', 'right', 'both', 'neither', 'edited']"
     decided_by: "PersonAnswer | None"
     decided_at: "str | None"

@@ -3558,7 +3558,7 @@ export interface components {
     /**
      * DisagreementAnswer
      * @description `sides`: what stands beside each other, the left one first; null: no cell. Their order is drawn by chance, and
-     *     nobody is named. `decision` "": nobody has decided yet.
+     *     nobody is named. `decision` "": nobody has decided yet. `edited`: the cells that somebody has put there instead.
      */
     DisagreementAnswer: {
       id: number;
@@ -3567,6 +3567,7 @@ export interface components {
       kind: "missing" | "class" | "outline";
       box: [number, number, number, number];
       sides: (components["schemas"]["SideCell"] | null)[];
+      edited: components["schemas"]["SideCell"][];
       /** @enum {string} */
       decision: "" | "left" | "right" | "both" | "neither" | "edited";
       decided_by: components["schemas"]["PersonAnswer"] | null;

@@ -60,6 +60,13 @@ class Workflow(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(24 * 90)],
         help_text="an image that was begun and not touched for so long goes back to the queue",
     )
+    handed_out_by = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="handed_out",
+        help_text="of a copy of one image for one reader: the project whose queue hands it out among its own images",
+    )
     declared_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     declared_at = models.DateTimeField(auto_now_add=True)
 

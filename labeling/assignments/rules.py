@@ -44,9 +44,14 @@ def decline_reader(item: WorkItem, user: User) -> None:
         )
 
 
+def waits_for_admission(workflow: Workflow, user: User) -> bool:
+    """Whether `user` gets no image before somebody or a test admits them."""
+    return workflow.needs_admission and not admissions_of(workflow.project, user).exists()
+
+
 def decline_unless_admitted(workflow: Workflow, user: User) -> None:
     """Raises NotAdmitted where the workflow needs an admission and `user` has none."""
-    if workflow.needs_admission and not admissions_of(workflow.project, user).exists():
+    if waits_for_admission(workflow, user):
         raise NotAdmitted(_("you are not admitted yet; the page Learning says how to come to it"))
 
 
