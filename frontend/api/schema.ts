@@ -1574,6 +1574,24 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/control-plan/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Whether readers are checked, how often, and what follows. POST declares or changes it. */
+    get: operations["control_plan_get"];
+    put?: never;
+    /** @description Whether readers are checked, how often, and what follows. POST declares or changes it. */
+    post: operations["control_plan_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/curriculum/": {
     parameters: {
       query?: never;
@@ -3406,6 +3424,48 @@ export interface components {
       classes?: "majority" | "dawid_skene";
     };
     /**
+     * ControlPlanAnswer
+     * @description `results` is null for everybody but the owner.
+     */
+    ControlPlanAnswer: {
+      owner: components["schemas"]["PersonAnswer"];
+      consequence: string;
+      control_percent: number;
+      repeat_percent: number;
+      repeat_days: number;
+      drop: number;
+      false_alarm: number;
+      /** Format: date-time */
+      declared_at: string;
+      results: components["schemas"]["ReaderResultAnswer"][] | null;
+    };
+    /**
+     * ControlPlanBody
+     * @description `owner`: the member who sees the results. `consequence`: what follows from them, as everybody reads it. `drop`:
+     *     the loss of F1 that is to be seen; `false_alarm`: controls until a false alarm, on the average.
+     */
+    ControlPlanBody: {
+      owner: number;
+      consequence: string;
+      /** @default 5 */
+      control_percent?: number;
+      /** @default 5 */
+      repeat_percent?: number;
+      /** @default 14 */
+      repeat_days?: number;
+      /** @default 0.1 */
+      drop?: number;
+      /** @default 200 */
+      false_alarm?: number;
+    };
+    /**
+     * ControlPlanOfProject
+     * @description `plan` is null where nobody is checked.
+     */
+    ControlPlanOfProject: {
+      plan: components["schemas"]["ControlPlanAnswer"] | null;
+    };
+    /**
      * CropAnswer
      * @description A cell on a sheet; `at`: its column and row. `corner`, `side`: of the crop, image pixels.
      */
@@ -3586,12 +3646,6 @@ export interface components {
       log: {
         [key: string]: number;
       };
-    };
-    /** DriftAnswer */
-    DriftAnswer: {
-      stated: boolean;
-      sentences: string[];
-      factors: components["schemas"]["FactorAnswer"][];
     };
     /**
      * EffectAnswer
@@ -5794,6 +5848,17 @@ export interface components {
       seed?: number | null;
     };
     /**
+     * ReaderResultAnswer
+     * @description `figures`: detection F1 of each control at IoU 0.5, the first one first. `drift` is null before there are enough
+     *     of them.
+     */
+    ReaderResultAnswer: {
+      reader: components["schemas"]["PersonAnswer"];
+      figures: number[];
+      drift: components["schemas"]["labeling__quality_control__contract__DriftAnswer"] | null;
+      repeated: components["schemas"]["RepeatedAnswer"];
+    };
+    /**
      * ReadingAnswer
      * @description `is_blind`: its reader could see nothing of the other readings.
      */
@@ -5935,6 +6000,15 @@ export interface components {
      */
     Removed: {
       removed: number;
+    };
+    /**
+     * RepeatedAnswer
+     * @description Cells of all repeats together. null: no repeat is finished, or none has a cell.
+     */
+    RepeatedAnswer: {
+      fields: number;
+      f1: number | null;
+      same_class: number | null;
     };
     /** ReplyBody */
     ReplyBody: {
@@ -7151,6 +7225,26 @@ export interface components {
       url: string;
       classes: components["schemas"]["ClassAnswer"][];
       attributes: components["schemas"]["AttributeAnswer"][];
+    };
+    /**
+     * DriftAnswer
+     * @description A lower one-sided CUSUM. `target` and `spread` come from a reader's first controls, `values` from those that
+     *     follow; `needed`: controls until an alarm once the mean has fallen by `drop`, on the average; `alarm`: number of the
+     *     control, from 1, at which `values` went above `limit`.
+     */
+    labeling__quality_control__contract__DriftAnswer: {
+      target: number;
+      spread: number;
+      limit: number;
+      needed: number;
+      values: number[];
+      alarm: number | null;
+    };
+    /** DriftAnswer */
+    labeling__rounds__http__contract__DriftAnswer: {
+      stated: boolean;
+      sentences: string[];
+      factors: components["schemas"]["FactorAnswer"][];
     };
   };
   responses: never;
@@ -10795,6 +10889,68 @@ export interface operations {
       };
     };
   };
+  control_plan_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ControlPlanOfProject"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  control_plan_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ControlPlanBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ControlPlanAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   curriculum_get: {
     parameters: {
       query?: never;
@@ -13312,7 +13468,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["DriftAnswer"];
+          "application/json": components["schemas"]["labeling__rounds__http__contract__DriftAnswer"];
         };
       };
       default: {

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.urls import reverse
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from inference.agreement.readings import Cell
 from inference.types import BoxMask
@@ -18,7 +20,7 @@ from labeling.assignments.my_work import left_for, place_in, works
 from labeling.assignments.states import ReadingState
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
-from labeling.projects.models import Project
+from labeling.projects.models import Project, Role
 from labeling.projects.services import remove_member
 from labeling.quality_control import services
 from labeling.quality_control.judging import counted, mirrored
@@ -26,6 +28,7 @@ from labeling.quality_control.models import CheckField, ControlPlan
 from labeling.quality_control.results import BASELINE, drift_of, repeated_in, results_of
 from tests.factories import ImageFactory, MembershipFactory
 from tests.labeling.operations import cell, effect, operation
+from tests.labeling.pages import page_text, signed_in
 from tests.labeling.team import make_team
 from tests.labeling.test_qualification import PLACES, School
 
@@ -281,3 +284,65 @@ def test_results_are_by_reader_in_the_order_of_finishing(always):
     assert result.reader == ward.student
     assert result.figures == [1.0, pytest.approx(2 / 3)]
     assert result.drift is None and result.repeated.fields == 0
+
+
+def test_the_page_tells_everybody_of_the_plan_and_the_owner_alone_of_results(always):
+    ward = Ward(consequence="We talk about it.")
+    always(Kind.CONTROL)
+    ward.read(ward.pull())
+    ward.read(ward.pulled(Kind.CONTROL), PLACES[:2])
+    address = reverse("quality-control", args=[ward.project.pk])
+    told = page_text(signed_in(ward.student).get(address))
+    assert "We talk about it." in told and "0.667" not in told and "Results by reader" not in told
+    shown = page_text(signed_in(ward.owner).get(address))
+    assert "Results by reader" in shown and "0.667" in shown
+
+
+def test_who_manages_and_is_not_the_owner_of_the_results_sees_none():
+    ward = Ward()
+    manager = MembershipFactory(project=ward.project, role=Role.MANAGER).user
+    shown = page_text(signed_in(manager).get(reverse("quality-control", args=[ward.project.pk])))
+    assert "How often, and who sees it" in shown and "Results by reader" not in shown
+
+
+def test_the_form_declares_a_plan_and_says_what_is_wrong():
+    ward = Ward()
+    address = reverse("quality-control", args=[ward.project.pk])
+    lead = signed_in(ward.owner)
+    form = {
+        "owner": ward.owner.pk,
+        "consequence": "A talk.",
+        "control_percent": 10,
+        "repeat_percent": 5,
+        "repeat_days": 21,
+        "drop": 0.1,
+        "false_alarm": 300,
+    }
+    assert lead.post(address, form | {"consequence": ""}).status_code == 422
+    assert lead.post(address, form).status_code == 302
+    plan = ControlPlan.objects.get()
+    assert (plan.control_percent, plan.repeat_days, plan.false_alarm) == (10, 21, 300)
+
+
+def test_the_api_declares_a_plan_and_gives_results_to_their_owner():
+    ward = Ward()
+    address = reverse("control-plan", args=[ward.project.pk])
+    lead, reader = APIClient(), APIClient()
+    lead.force_authenticate(ward.owner)
+    reader.force_authenticate(ward.student)
+    body = {"owner": ward.owner.pk, "consequence": "A talk.", "control_percent": 7}
+    declared = lead.post(address, body, format="json")
+    assert declared.status_code == 200 and declared.json()["results"] == []
+    told = reader.get(address).json()["plan"]
+    assert told["control_percent"] == 7 and told["results"] is None
+    assert lead.post(address, body | {"owner": 0}, format="json").status_code == 422
+
+
+def test_a_withdrawn_patient_takes_copies_of_their_images_along(always):
+    from labeling.upkeep.withdrawing import _sheets
+
+    ward = Ward()
+    always(Kind.CONTROL)
+    ward.read(ward.pull())
+    sheet = ward.pulled(Kind.CONTROL).item.project
+    assert _sheets([CheckField.objects.get().image_id]) == [sheet]

@@ -22,6 +22,7 @@ PARTS = {
     "project-detail": "the classes and members of one project",
     "class-list": "the classes of one project, as project-detail has them",
     "curriculum": "the training fields of one project",
+    "control-plan": "the readers of one project, for who sees the results",
     "attempt-field-finish": "the fields of one attempt",
     "attempt-field-feedback": "the cells of one field",
     "class-uses": "the rounds, exports and certificates of one project",
