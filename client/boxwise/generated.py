@@ -51,6 +51,7 @@ class AddedMember(TypedDict):
     role: "Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer']"
     seniority: "Literal['', 'student', 'resident', 'pathologist']"
     centre: "int | None"
+    skills: "list[str]"
     link: "str | None"
 
 
@@ -1578,14 +1579,18 @@ class MemberAnswer(TypedDict):
     role: "Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer']"
     seniority: "Literal['', 'student', 'resident', 'pathologist']"
     centre: "int | None"
+    skills: "list[str]"
 
 
 class MemberChange(TypedDict):
-    """What is left out stays as it is. `centre` is where the person works, null for none."""
+    """What is left out stays as it is. `centre` is where the person works, null for none; `skills` are tags of images
+    that they read.
+    """
 
     role: "NotRequired[Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer'] | None]"
     seniority: "NotRequired[Literal['', 'student', 'resident', 'pathologist'] | None]"
     centre: "NotRequired[int | None]"
+    skills: "NotRequired[list[str] | None]"
 
 
 class MergeBody(TypedDict):
@@ -3260,6 +3265,7 @@ class WorkflowAnswer(TypedDict):
     reviews_own_work: "bool"
     needs_approval: "bool"
     excludes_own_centre: "bool"
+    matches_skills: "bool"
     needs_admission: "bool"
     lease_hours: "int"
     declared_at: "str"
@@ -3276,6 +3282,7 @@ class WorkflowBody(TypedDict):
     reviews_own_work: "NotRequired[bool | None]"
     needs_approval: "NotRequired[bool | None]"
     excludes_own_centre: "NotRequired[bool | None]"
+    matches_skills: "NotRequired[bool | None]"
     needs_admission: "NotRequired[bool | None]"
     lease_hours: "NotRequired[int | None]"
 

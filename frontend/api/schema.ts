@@ -2807,6 +2807,7 @@ export interface components {
       /** @enum {string} */
       seniority: "" | "student" | "resident" | "pathologist";
       centre: number | null;
+      skills: string[];
       link: string | null;
     };
     /**
@@ -4837,10 +4838,12 @@ export interface components {
       /** @enum {string} */
       seniority: "" | "student" | "resident" | "pathologist";
       centre: number | null;
+      skills: string[];
     };
     /**
      * MemberChange
-     * @description What is left out stays as it is. `centre` is where the person works, null for none.
+     * @description What is left out stays as it is. `centre` is where the person works, null for none; `skills` are tags of images
+     *     that they read.
      */
     MemberChange: {
       /** @default null */
@@ -4849,6 +4852,8 @@ export interface components {
       seniority?: ("" | "student" | "resident" | "pathologist") | null;
       /** @default null */
       centre?: number | null;
+      /** @default null */
+      skills?: string[] | null;
     };
     /**
      * MergeBody
@@ -7153,6 +7158,7 @@ export interface components {
       reviews_own_work: boolean;
       needs_approval: boolean;
       excludes_own_centre: boolean;
+      matches_skills: boolean;
       needs_admission: boolean;
       lease_hours: number;
       /** Format: date-time */
@@ -7179,6 +7185,8 @@ export interface components {
       needs_approval?: boolean | null;
       /** @default null */
       excludes_own_centre?: boolean | null;
+      /** @default null */
+      matches_skills?: boolean | null;
       /** @default null */
       needs_admission?: boolean | null;
       /** @default null */

@@ -55,6 +55,10 @@ class Workflow(models.Model):
     needs_admission = models.BooleanField(
         default=False, help_text="whether nobody reads an image before they are admitted for a class at its centre"
     )
+    matches_skills = models.BooleanField(
+        default=False,
+        help_text="whether an image with a tag that is somebody's skill is read by those alone who have such a skill",
+    )
     lease_hours = models.PositiveSmallIntegerField(
         default=24,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 90)],

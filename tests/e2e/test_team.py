@@ -277,6 +277,7 @@ def they_talk_and_the_image_is_approved(campaign: Campaign) -> None:
     ann.page.get_by_role("heading", name="You are mentioned").wait_for()
     ann.page.locator("section", has_text="You are mentioned").get_by_role("link", name="patient 6.png").click()
     ann.tools.open_here()
+    ann.page.locator("article", has_text="is this one mitotic?").wait_for()  # the link leads to the comments
     ann.page.get_by_label("Reply").fill("No, it is pyknotic.")
     ann.page.get_by_role("button", name="Reply").click()
     ann.page.locator("article", has_text="No, it is pyknotic.").wait_for()

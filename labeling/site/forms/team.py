@@ -70,6 +70,11 @@ class WorkflowForm(forms.Form):
         label=_("Only who is admitted gets images"),
         help_text=_("people are admitted for a class by a test, or by you, at one centre or at all"),
     )
+    matches_skills = forms.BooleanField(
+        required=False,
+        label=_("Images by skill"),
+        help_text=_("an image with a tag that stands beside a member’s name goes only to such members"),
+    )
     lease_hours = forms.IntegerField(
         min_value=1,
         max_value=24 * 90,
@@ -79,7 +84,7 @@ class WorkflowForm(forms.Form):
 
     def rules(self) -> list[Any]:
         """The fields that say who may read and end what."""
-        return [self[name] for name in ("needs_approval", "excludes_own_centre", "needs_admission")]
+        return [self[name] for name in ("needs_approval", "excludes_own_centre", "needs_admission", "matches_skills")]
 
 
 class CurriculumForm(forms.Form):
