@@ -42,6 +42,8 @@ async function mount(root: HTMLElement): Promise<void> {
     editor.start();
     const place = /^#at=(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)$/.exec(location.hash); // as lists of places link here
     if (place) editor.view.showPlace(Number(place[1]), Number(place[2]));
+    const comments = /^#comment(?:s|-(\d+))$/.exec(location.hash); // as mentions link here
+    if (comments) await shell.openComments(Number(comments[1] ?? 0));
   } catch (error) {
     const text = document.createElement("p");
     text.className = "bw-fault";

@@ -101,6 +101,7 @@ def routes() -> list[Any]:
     from labeling.projects import api as projects
     from labeling.projects import invitations_api as invitations
     from labeling.qualification import api as qualification
+    from labeling.quality_control import api as quality_control
     from labeling.reviews import api as reviews
     from labeling.reviews.agreement import api as agreement
     from labeling.reviews.certificates import api as certificates
@@ -145,6 +146,7 @@ def routes() -> list[Any]:
             name="class-merge-list",
         ),
         path("projects/<int:project>/curriculum/", qualification.CurriculumOf.as_view(), name="curriculum"),
+        path("projects/<int:project>/control-plan/", quality_control.ControlPlanOf.as_view(), name="control-plan"),
         path("projects/<int:project>/attempts/", qualification.AttemptList.as_view(), name="attempt-list"),
         path("attempt-fields/<int:field>/open/", qualification.OpenField.as_view(), name="attempt-field-open"),
         path(

@@ -12,6 +12,7 @@ class LabelingConfig(AppConfig):
         from labeling.accounts import signals as accounts  # noqa: F401 (connects itself)
         from labeling.assignments import signals as assignments  # noqa: F401
         from labeling.gallery import signals as gallery  # noqa: F401
+        from labeling.quality_control import signals as quality_control  # noqa: F401
         from labeling.rounds.results import queue_order, shown_proposals  # noqa: F401
         from labeling.server import observing
         from labeling.upkeep import deploy_checks  # noqa: F401

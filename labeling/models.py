@@ -26,6 +26,7 @@ from labeling.label_classes.models import ClassMerge, MergedLayer
 from labeling.notifications.models import Notification, NotificationChoice
 from labeling.projects.models import Invitation, LabelClass, Membership, Project
 from labeling.qualification.models import Attempt, AttemptField, Curriculum
+from labeling.quality_control.models import CheckField, ControlPlan
 from labeling.reviews.certificates.models import Lot, LotCell, LotField, LotImage
 from labeling.reviews.models import Comment, Consensus, Disagreement, Mention
 from labeling.rounds.models import (
@@ -59,9 +60,11 @@ __all__ = [
     "AttemptField",
     "CellVectorFile",
     "Centre",
+    "CheckField",
     "ClassMerge",
     "Comment",
     "Consensus",
+    "ControlPlan",
     "Curriculum",
     "Delivery",
     "Disagreement",

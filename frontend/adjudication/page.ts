@@ -1,13 +1,12 @@
 /** Where the readings of an image differ, side by side on the tissue: a third person decides place after place.
  *
  *  The controls stand in the page (labeling/site/templates/site/adjudication.html); here they get their listeners. */
-import { wheelFactor } from "../canvas/pinch";
 import { isTyping } from "../commands/typing";
 import {
   centredOn,
   imagePoint,
   panBy,
-  screenPoint,
+  toImage,
   within,
   zoomAt,
   type Camera,
@@ -18,7 +17,11 @@ import { Viewport } from "../render/viewport";
 import { Cells } from "../scene/cells";
 import type { ShownClass, Schemas, Workspace } from "../scene/contract";
 import { ApiError, type Api } from "../sync/api";
-import { nextOpen, sideOf, TAKES, withClass, type Place, type Take } from "./sides";
+import { UNCLASSIFIED_COLOUR } from "../render/palette";
+import type { Sketch } from "../render/overlay";
+import { editActOf, OutlineEdit, type EditAct } from "./outline_edit";
+import { listenTo, type Hover, type PaneInput } from "./pointer";
+import { cellToEdit, nextOpen, sideOf, TAKES, withClass, type Place, type Take } from "./sides";
 
 const SHARE = 0.35; // of the pane that a place fills
 const MOST_SCALE = 12;
@@ -30,6 +33,10 @@ export class Adjudication {
   private readonly panes: Pane[] = [];
   private canvas: Size | null = null;
   private isBusy = false;
+  /** The outline that is made here; null: sides are taken as they are. */
+  private edit: OutlineEdit | null = null;
+  /** The pane under the pointer and where it is; null: it is elsewhere. */
+  private hovered: (Hover & { readonly side: number }) | null = null;
 
   constructor(
     private readonly root: HTMLElement,
@@ -55,14 +62,14 @@ export class Adjudication {
       cells.showLayer(0, true);
       const viewport = new Viewport(host, cells, opened.image, classes, {
         camera: () => this.camera,
-        sketch: () => ({ ignored: [], others: [] }),
+        sketch: () => this.sketch(side),
         onResize: () => this.resized(viewport.size),
         onFrame: () => undefined,
       });
       viewport.surface.setAttribute("role", "img");
       viewport.surface.classList.add("can-pan");
       this.panes.push({ cells, viewport, places: found.places });
-      this.listenTo(viewport.surface);
+      listenTo(viewport.surface, this.inputOf(side));
     });
     this.controls();
     this.show();
@@ -80,6 +87,7 @@ export class Adjudication {
         open: this.places.filter(({ decision }) => !decision).length,
         decisions: this.places.map(({ decision }) => decision),
         camera: this.camera,
+        edited: this.edit?.cell() ?? null,
       }),
     };
   }
@@ -107,7 +115,7 @@ export class Adjudication {
   }
 
   private show(): void {
-    const { root, places, current } = this;
+    const { root, places, current, edit } = this;
     const place = places[current];
     const open = places.filter(({ decision }) => !decision).length;
     put(root, "[data-place]", t("Place {n} of {of}", { n: current + 1, of: places.length }));
@@ -121,6 +129,11 @@ export class Adjudication {
     });
     for (const button of root.querySelectorAll<HTMLElement>("[data-take]"))
       button.setAttribute("aria-pressed", String(button.dataset.take === place.decision));
+    root.querySelectorAll<HTMLElement>("[data-while]").forEach((row) => {
+      row.hidden = (row.dataset.while === "editing") !== (edit !== null);
+    });
+    put(root, "[data-subtracts]", edit?.isSubtracting ? t("Subtracts") : t("Adds"));
+    root.querySelector("[data-edit]")?.setAttribute("aria-pressed", String(place.decision === "edited"));
     this.draw();
   }
 
@@ -131,6 +144,7 @@ export class Adjudication {
   }
 
   private go(place: number): void {
+    this.edit = null;
     this.current = (place + this.places.length) % this.places.length;
     this.show();
     this.frame();
@@ -158,47 +172,106 @@ export class Adjudication {
       button.addEventListener("click", () => void this.take(button.dataset.take as Take));
     for (const button of root.querySelectorAll<HTMLElement>("[data-go]"))
       button.addEventListener("click", () => this.go(this.current + Number(button.dataset.go)));
+    for (const button of root.querySelectorAll<HTMLElement>("[data-edit]"))
+      button.addEventListener("click", () => this.beginEdit());
+    for (const button of root.querySelectorAll<HTMLElement>("[data-act]"))
+      button.addEventListener("click", () => this.actOnEdit(button.dataset.act as EditAct));
     const select = root.querySelector<HTMLSelectElement>("[data-class]");
     select?.addEventListener("change", () => {
-      const cell = withClass(this.places[this.current], Number(select.value));
+      this.chooseClass(Number(select.value));
       select.value = "";
       select.blur();
-      if (cell) void this.take("edited", [cell]);
     });
     window.addEventListener("keydown", (e) => this.key(e));
   }
 
+  private chooseClass(labelClass: number): void {
+    if (this.edit) this.edit.labelClass = labelClass;
+    const cell = cellToEdit(this.places[this.current], null);
+    if (!this.edit && cell) void this.take("edited", [withClass(cell, labelClass)]);
+    this.show();
+  }
+
+  private beginEdit(): void {
+    const { hovered, opened } = this;
+    const cell = cellToEdit(this.places[this.current], hovered?.side ?? null);
+    if (cell) this.edit = new OutlineEdit(cell, opened.image);
+    this.show();
+  }
+
+  private actOnEdit(act: EditAct): void {
+    const { edit } = this;
+    if (!edit) return;
+    if (act === "keep") this.keepEdit(edit);
+    else if (act === "leave") this.edit = null;
+    else edit.change(act);
+    this.show();
+  }
+
+  private keepEdit(edit: OutlineEdit): void {
+    const cell = edit.cell();
+    if (cell) void this.take("edited", [cell]);
+    else put(this.root, "[data-status]", t("Nothing of the cell is left. ↑ takes neither side."));
+  }
+
   private key(e: KeyboardEvent): void {
-    if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || isTyping(e.target)) return;
+    if (e.defaultPrevented || isTyping(e.target)) return;
+    if (this.edit ? this.editKey(e) : this.sideKey(e)) e.preventDefault();
+  }
+  /** Whether the key means something while an outline is edited. */
+  private editKey(e: KeyboardEvent): boolean {
+    const onButton = e.target instanceof HTMLElement && e.target.closest("button, a") !== null;
+    const act = editActOf(e);
+    if (!act || (onButton && e.key === "Enter")) return false;
+    this.actOnEdit(act);
+    return true;
+  }
+  /** Whether the key takes a side, begins to edit or goes to another place. */
+  private sideKey(e: KeyboardEvent): boolean {
+    if (e.ctrlKey || e.metaKey || e.altKey) return false;
     const key = e.key.toLowerCase();
     const take = TAKES[key];
     if (take) void this.take(take);
+    else if (key === "e") this.beginEdit();
     else if (key === "]" || key === "n") this.go(this.current + 1);
     else if (key === "[") this.go(this.current - 1);
-    else return;
-    e.preventDefault();
+    else return false;
+    return true;
   }
 
-  /** A pointer on one pane moves both. */
-  private listenTo(surface: HTMLElement): void {
-    const place = (e: MouseEvent) => {
-      const { left, top } = surface.getBoundingClientRect();
-      return screenPoint(e.clientX - left, e.clientY - top);
+  /** The edited outline on both sides, so that either may be followed; the brush where the pointer is. */
+  private sketch(side: number): Sketch {
+    const nothing = { ignored: [], others: [] };
+    const { edit, hovered } = this;
+    if (!edit) return nothing;
+    const found = this.opened.project.classes.find(({ id }) => id === edit.labelClass);
+    const patch = { patch: edit.patch, colour: found?.color ?? UNCLASSIFIED_COLOUR };
+    if (hovered?.side !== side) return { ...nothing, patch };
+    const subtract = hovered.alt !== edit.isSubtracting;
+    return { ...nothing, patch, brush: { at: hovered.at, radius: edit.radius, subtract } };
+  }
+
+  /** A pointer on one pane moves both; while an outline is edited it paints. */
+  private inputOf(side: number): PaneInput {
+    return {
+      paints: () => this.edit !== null,
+      paint: (kind, { at, alt }) => {
+        this.edit?.touch({ kind, at: toImage(at, this.camera), alt });
+        this.draw();
+      },
+      lost: () => this.edit?.release(),
+      pan: (dx, dy) => this.move((size) => panBy(this.camera, dx, dy, this.opened.image, size)),
+      zoom: (at, factor) => this.move((size) => zoomAt(this.camera, at, factor, this.opened.image, size)),
+      hover: (hover) => {
+        this.hovered = hover && { ...hover, side };
+        if (this.edit) this.draw();
+      },
     };
-    surface.addEventListener("pointerdown", (e) => surface.setPointerCapture(e.pointerId));
-    surface.addEventListener("pointermove", (e) => {
-      if (!surface.hasPointerCapture(e.pointerId) || !this.canvas) return;
-      this.camera = panBy(this.camera, e.movementX, e.movementY, this.opened.image, this.canvas);
-      this.draw();
-    });
-    const wheel = (e: WheelEvent) => {
-      e.preventDefault();
-      const factor = wheelFactor(e.deltaY, e.deltaMode === WheelEvent.DOM_DELTA_LINE, e.ctrlKey);
-      if (!this.canvas) return;
-      this.camera = zoomAt(this.camera, place(e), factor, this.opened.image, this.canvas);
-      this.draw();
-    };
-    surface.addEventListener("wheel", wheel, { passive: false });
+  }
+  private move(to: (canvas: Size) => Camera): void {
+    if (!this.canvas) return;
+    this.camera = to(this.canvas);
+    this.draw();
   }
 }
 

@@ -67,10 +67,18 @@ export function nextOpen(places: readonly Place[], from: number): number | null 
   return null;
 }
 
-/** The cell of a place as an edited one with another class: the left one, or the right one where the left is none. */
-export function withClass(place: Place, labelClass: number): Schemas["StateIn"] | null {
-  const cell = place.sides[0] ?? place.sides[1];
-  if (!cell) return null;
+/** The cell that is edited at a place: what somebody has put there before, else the side that was taken, else that under
+ *  the pointer, else the one that has a cell. null: nobody has drawn a cell here.
+ *  hovered: 0 the left side, 1 the right one, null neither */
+export function cellToEdit({ sides, edited, decision }: Place, hovered: number | null): SideCell | null {
+  if (edited.length) return edited[0];
+  const taken = { left: 0, right: 1 }[decision as string] ?? hovered;
+  const first = taken === null ? null : sides[taken];
+  return first ?? sides.find((side) => side !== null) ?? null;
+}
+
+/** A cell with another class, as a place takes it. */
+export function withClass(cell: SideCell, labelClass: number): Schemas["StateIn"] {
   return {
     kind: "cell",
     status: "confirmed",

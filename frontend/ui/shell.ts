@@ -304,6 +304,15 @@ export class Shell {
       this.drawPanels();
     });
   }
+  /** A link has led to the comments, or to one of them. thread: its number; 0: none is meant. */
+  async openComments(thread: number): Promise<void> {
+    this.tab = "comments";
+    this.drawPanels();
+    await this.editor.comments.load();
+    const found = this.editor.comments.threads.find(({ id }) => id === thread);
+    if (found) this.showThread(found);
+  }
+
   /** A pin was pressed: its thread among the comments. */
   private showThread(thread: Thread): void {
     this.tab = "comments";

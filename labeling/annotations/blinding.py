@@ -6,10 +6,11 @@ for layers, comments and counts; tests/labeling/test_blinding.py opens every rou
 
 from typing import Any
 
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from labeling.accounts.models import User
 from labeling.images.models import Image
+from labeling.projects.models import MAY, Project
 
 # The states of an item (assignments/states.py) in which all its readings are closed.
 ALL_CLOSED = ("in_review", "done")
@@ -21,13 +22,14 @@ def has_open_readings(image: str = "pk") -> Exists:
     return Exists(_open_items(image))
 
 
-def keeps_apart(user: User, image: str = "pk") -> Exists:
-    """As has_open_readings, for one person: not for a lead who has looked, which is recorded."""
+def keeps_apart(user: User, image: str = "pk") -> Q:
+    """As has_open_readings, for one person: not for a lead who has looked, which is recorded; and for whoever may be
+    tested, the answers of the tests."""
     items = _open_items(image)
     events = items.model._meta.get_field("events").related_model
     assert events is not None
     unblinded = events._default_manager.filter(item=OuterRef("pk"), act=UNBLIND, by=user)
-    return Exists(items.filter(~Exists(unblinded)))
+    return Q(Exists(items.filter(~Exists(unblinded)))) | Q(Exists(_answers(user, image)))
 
 
 def has_blinded_readings(image: Image) -> bool:
@@ -48,3 +50,13 @@ def reads(image: Image, user: User) -> bool:
 def _open_items(image: str) -> QuerySet[Model]:
     items = Image._meta.get_field("work_item").related_model
     return items._default_manager.filter(image=OuterRef(image), is_blind=True).exclude(state__in=ALL_CLOSED)
+
+
+def _answers(user: User, image: str) -> QuerySet[Model]:
+    """The locked consensus of an image, where the project draws tests from these (qualification/) and `user` does not
+    lead it: somebody who has seen the answers cannot be tested."""
+    consensus = Image._meta.get_field("consensus").related_model
+    leads = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["export"])
+    locked = consensus._default_manager.filter(image=OuterRef(image), locked_in__isnull=False)
+    tested = locked.filter(image__project__curricula__isnull=False)
+    return tested.exclude(image__project__in=leads.values("pk"))

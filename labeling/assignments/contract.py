@@ -32,6 +32,7 @@ class WorkflowAnswer(Answer):
     reviews_own_work: bool
     needs_approval: bool
     excludes_own_centre: bool
+    matches_skills: bool
     needs_admission: bool
     lease_hours: int
     declared_at: datetime
@@ -55,6 +56,7 @@ class WorkflowBody(Body):
     reviews_own_work: bool | None = None
     needs_approval: bool | None = None
     excludes_own_centre: bool | None = None
+    matches_skills: bool | None = None
     needs_admission: bool | None = None
     lease_hours: int | None = None
 

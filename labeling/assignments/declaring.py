@@ -21,7 +21,7 @@ items_made = Signal()
 # What people choose: the fields of Workflow that are the arguments of declare_workflow.
 WORKFLOW_FIELDS = (
     "readings", "more_percent", "is_blind", "shows_proposals", "has_review", "reviews_own_work", "needs_approval",
-    "excludes_own_centre", "needs_admission", "lease_hours",
+    "excludes_own_centre", "needs_admission", "matches_skills", "lease_hours",
 )  # fmt: skip
 LIMITS = {"readings": (1, MOST_READINGS), "more_percent": (0, 100), "lease_hours": (1, 24 * 90)}
 NOT_BEGUN = (ItemState.TO_DO, ItemState.IN_WORK)
@@ -47,6 +47,7 @@ def declare_workflow(
     needs_approval: bool = False,
     excludes_own_centre: bool = False,
     needs_admission: bool = False,
+    matches_skills: bool = False,
     lease_hours: int = 24,
 ) -> Workflow:
     """Give the project a workflow, or change the one that it has. Each image becomes an item.
@@ -74,7 +75,7 @@ def declare_workflow(
     workflow.has_review, workflow.reviews_own_work = has_review, reviews_own_work
     workflow.is_blind, workflow.shows_proposals = is_blind, shows_proposals
     workflow.needs_approval, workflow.needs_admission = needs_approval, needs_admission
-    workflow.excludes_own_centre = excludes_own_centre
+    workflow.excludes_own_centre, workflow.matches_skills = excludes_own_centre, matches_skills
     workflow.save()
     make_items(workflow)
     _set_wanted(workflow)

@@ -55,10 +55,21 @@ class Workflow(models.Model):
     needs_admission = models.BooleanField(
         default=False, help_text="whether nobody reads an image before they are admitted for a class at its centre"
     )
+    matches_skills = models.BooleanField(
+        default=False,
+        help_text="whether an image with a tag that is somebody's skill is read by those alone who have such a skill",
+    )
     lease_hours = models.PositiveSmallIntegerField(
         default=24,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 90)],
         help_text="an image that was begun and not touched for so long goes back to the queue",
+    )
+    handed_out_by = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="handed_out",
+        help_text="of a copy of one image for one reader: the project whose queue hands it out among its own images",
     )
     declared_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     declared_at = models.DateTimeField(auto_now_add=True)

@@ -9,7 +9,9 @@ from django.utils import timezone
 from labeling.accounts.models import User
 from labeling.assignments.late_work import late_work_of
 from labeling.assignments.models import Reading, WorkItem
+from labeling.assignments.records import queue_project, readings_of
 from labeling.assignments.reviewing import reviews_for
+from labeling.assignments.rules import waits_for_admission
 from labeling.assignments.services import active_readings, queue_for
 from labeling.assignments.states import ACTIVE, ItemState, ReadingState
 from labeling.projects.models import MAY, Project
@@ -62,6 +64,7 @@ class ProjectWork:
     sent_back: list[Reading]
     to_review: int
     stuck: Stuck | None
+    learns: bool  # nobody has admitted them yet, so they get no image
 
     @property
     def is_finished(self) -> bool:
@@ -72,6 +75,7 @@ class ProjectWork:
 def works(user: User) -> list[ProjectWork]:
     """The projects in use of a person that have a workflow, the newest first."""
     visible = Project.objects.visible_to(user).filter(archived_at__isnull=True, workflow__isnull=False)
+    visible = visible.filter(is_sheet=False)
     members = dict(user.memberships.values_list("project", "role"))
     projects = visible.select_related("workflow").order_by("-pk")
     return [work_in(project, user, members[project.pk]) for project in projects]
@@ -87,6 +91,7 @@ def work_in(project: Project, user: User, role: str) -> ProjectWork:
         sent_back=sent_back_to(project, user) if annotates else [],
         to_review=reviews_for(project=project, user=user, workflow=workflow).count() if role in MAY["review"] else 0,
         stuck=stuck_in(project, user) if role in MAY["oversee"] else None,
+        learns=annotates and waits_for_admission(workflow, user),
     )
 
 
@@ -99,13 +104,14 @@ def next_of(project: Project, user: User) -> Next | None:
 
 def left_for(project: Project, user: User) -> int:
     """How many items a person has or may still get."""
+    project = queue_project(project)
     return active_readings(project=project, user=user).count() + queue_for(project=project, user=user).count()
 
 
 def place_in(project: Project, user: User) -> Place:
     """The number of the item that a person works on next, among all that they have finished, have, or may still get."""
-    here = Reading.objects.filter(item__project=project, item__image__deleted_at__isnull=True)
-    mine = here.filter(reader=user)
+    project = queue_project(project)
+    mine = readings_of(project=project, user=user)
     counts = mine.aggregate(
         finished=Count("pk", filter=Q(state=ReadingState.FINISHED)),
         active=Count("pk", filter=Q(state__in=ACTIVE)),

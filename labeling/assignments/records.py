@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -28,6 +28,9 @@ MOST_WORDS = 2000  # of a comment or a reason
 # Sent when a reading begins and when it is finished (`reading`): rounds, which stand above, write down which proposals
 # its reader has in sight.
 reading_changed = Signal()
+# Sent before somebody gets the first image of a queue (`project`, `user`): quality_control, which stands above, may
+# answer with the item of a copy that this person gets instead.
+queue_asked = Signal()
 
 
 def workflow_of(project: Project) -> Workflow:
@@ -36,6 +39,19 @@ def workflow_of(project: Project) -> Workflow:
     if found is None:
         raise NoWorkflow(_("this project has no workflow; an owner or manager declares one on its page Team"))
     return found
+
+
+def queue_project(project: Project) -> Project:
+    """The project whose queue hands out the images of `project`: itself, but for a copy that another one hands out."""
+    copied = Workflow.objects.filter(project=project, handed_out_by__isnull=False).select_related("handed_out_by")
+    found = copied.first() if project.is_sheet else None
+    return found.handed_out_by or project if found else project
+
+
+def readings_of(*, project: Project, user: User) -> QuerySet[Reading]:
+    """The readings of `user` in a project, those of copies that its queue has handed out too."""
+    here = Q(item__project=project) | Q(item__project__workflow__handed_out_by=project)
+    return Reading.objects.filter(here, reader=user, item__image__deleted_at__isnull=True)
 
 
 def lock_item(pk: int) -> WorkItem:

@@ -1,4 +1,6 @@
-"""Who may read which item: not cases of one's own centre, and only what one is admitted for."""
+"""Who may read which item: not cases of one's own centre, only what one is admitted for, and by skill."""
+
+from itertools import chain
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -32,7 +34,17 @@ def allowed_items(items: QuerySet[WorkItem], project: Project, user: User) -> Qu
         admissions = admissions_of(project, user)
         here = admissions.filter(Q(centre__isnull=True) | Q(centre=OuterRef("image__centre")))
         items = items.filter(Exists(here))
+    if workflow.matches_skills:
+        items = _by_skill(items, project, user)
     return items
+
+
+def _by_skill(items: QuerySet[WorkItem], project: Project, user: User) -> QuerySet[WorkItem]:
+    """Without those that have a tag which is a skill of members here, and none which is a skill of `user`."""
+    skills = dict(Membership.objects.filter(project=project).exclude(skills=[]).values_list("user", "skills"))
+    asked = sorted(set(chain.from_iterable(skills.values())))
+    mine = Q(image__tags__overlap=skills.get(user.pk, []))
+    return items.filter(~Q(image__tags__overlap=asked) | mine) if asked else items
 
 
 def decline_reader(item: WorkItem, user: User) -> None:
@@ -40,13 +52,18 @@ def decline_reader(item: WorkItem, user: User) -> None:
     items = WorkItem.objects.filter(pk=item.pk)
     if not allowed_items(items, item.project, user).exists():
         raise CannotBeAssigned(
-            _("this workflow gives the image to somebody else: it is of your centre, or needs an admission")
+            _("this workflow gives the image to somebody else: it is of your centre, or needs an admission or a skill")
         )
+
+
+def waits_for_admission(workflow: Workflow, user: User) -> bool:
+    """Whether `user` gets no image before somebody or a test admits them."""
+    return workflow.needs_admission and not admissions_of(workflow.project, user).exists()
 
 
 def decline_unless_admitted(workflow: Workflow, user: User) -> None:
     """Raises NotAdmitted where the workflow needs an admission and `user` has none."""
-    if workflow.needs_admission and not admissions_of(workflow.project, user).exists():
+    if waits_for_admission(workflow, user):
         raise NotAdmitted(_("you are not admitted yet; the page Learning says how to come to it"))
 
 

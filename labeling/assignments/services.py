@@ -21,6 +21,9 @@ from labeling.assignments.records import (
     lock_member,
     move,
     open_reading,
+    queue_asked,
+    queue_project,
+    readings_of,
     record,
     words,
     workflow_of,
@@ -47,8 +50,7 @@ FIRST = Case(
 
 def active_readings(*, project: Project, user: User) -> QuerySet[Reading]:
     """What `user` has to do here, in the order in which they should do it."""
-    present = Reading.objects.filter(item__project=project, item__image__deleted_at__isnull=True)
-    mine = present.filter(reader=user, state__in=ACTIVE)
+    mine = readings_of(project=project, user=user).filter(state__in=ACTIVE)
     return mine.select_related("item__image").order_by(
         FIRST, F("due_on").asc(nulls_last=True), "-item__priority", "item_id"
     )
@@ -71,6 +73,7 @@ def take_next(*, project: Project, user: User) -> Reading | None:
     No two people get the same place of an item, however many ask at once: whoever asks passes over rows that others
     hold at that moment. Raises NoWorkflow, NotAcknowledged, NotAllowed, Archived.
     """
+    project = queue_project(project)
     project.decline_if_archived()
     workflow = workflow_of(project)
     decline_unless_acknowledged(project, user)
@@ -86,6 +89,9 @@ def _take(project: Project, user: User, workflow: Workflow) -> Reading | None:
     mine = _lock_own(project, user)
     if mine is not None:
         return _begin(mine, workflow, user)
+    for _receiver, handed_out in queue_asked.send(sender=Project, project=project, user=user):
+        if handed_out is not None:
+            return _begin(lock_item(handed_out.pk), workflow, user)
     queue = queue_for(project=project, user=user)
     version = queue_version(project)  # before the search: what becomes free meanwhile makes the answer an old one
     item = None

@@ -35,3 +35,5 @@ def member_left(sender: Any, instance: Membership, **_more: Any) -> None:
 def role_changed(sender: Any, instance: Membership, created: bool, **_more: Any) -> None:
     if not created and instance.role not in MAY["annotate"]:
         return_readings_of(project=instance.project, user=instance.user)
+    if not created and Workflow.objects.filter(project=instance.project_id).exists():
+        raise_version(instance.project_id)  # the rules may give them items before the start of their queue now

@@ -191,10 +191,10 @@ class MemberDetail(APIView):
         found = _member(request, membership)
         if body.role is not None:
             found = change_role(project=found.project, membership=found, role=body.role, by=person(request))
-        if {"seniority", "centre"} & body.model_fields_set:
+        if {"seniority", "centre", "skills"} & body.model_fields_set:
             centre = body.centre if "centre" in body.model_fields_set else found.centre_id
             seniority = found.seniority if body.seniority is None else body.seniority
-            found = describe_member(membership=found, seniority=seniority, centre=centre)
+            found = describe_member(membership=found, seniority=seniority, centre=centre, skills=body.skills)
         return member_answer(found)
 
     @contract(answer=Removed)

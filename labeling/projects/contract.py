@@ -39,6 +39,7 @@ class MemberAnswer(Answer):
     role: RoleName
     seniority: SeniorityName
     centre: int | None
+    skills: list[str]
 
 
 class AddedMember(MemberAnswer):
@@ -148,11 +149,13 @@ class NewMember(Body):
 
 
 class MemberChange(Body):
-    """What is left out stays as it is. `centre` is where the person works, null for none."""
+    """What is left out stays as it is. `centre` is where the person works, null for none; `skills` are tags of images
+    that they read."""
 
     role: RoleName | None = None
     seniority: SeniorityName | None = None
     centre: Id | None = None
+    skills: Annotated[list[Text], Field(max_length=100)] | None = None
 
 
 class Removed(Answer):
@@ -200,5 +203,6 @@ def member_answer(membership: Membership) -> MemberAnswer:
             "role": membership.role,
             "seniority": membership.seniority,
             "centre": membership.centre_id,
+            "skills": membership.skills,
         }
     )

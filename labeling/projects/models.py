@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -45,6 +46,7 @@ MAY: dict[str, frozenset[str]] = {
 CHANGES = frozenset({"comment", "annotate", "review", "manage", "own"})
 
 
+LONGEST_SKILL = 60  # as a tag of an image (images/models.py)
 REMINDS = 30  # days before the declared end of keeping
 
 
@@ -176,6 +178,11 @@ class Membership(models.Model):
     role = models.CharField(max_length=20, choices=Role)
     seniority = models.CharField(max_length=20, choices=Seniority, blank=True, default="")
     centre = models.ForeignKey("labeling.Centre", on_delete=models.SET_NULL, null=True, related_name="+")
+    skills = ArrayField(
+        models.CharField(max_length=LONGEST_SKILL),
+        default=list,
+        help_text="tags of images that this person reads; a workflow may give images by them",
+    )
     invited_as = models.CharField(
         max_length=150,
         blank=True,

@@ -16,12 +16,13 @@ from labeling.audit.models import Act
 from labeling.audit.services import record
 from labeling.errors import Invalid, LabelingError
 from labeling.projects.classes import add_class
-from labeling.projects.models import MAY, Membership, Project, Role, Seniority
+from labeling.projects.models import LONGEST_SKILL, MAY, Membership, Project, Role, Seniority
 from labeling.projects.name_patterns import checked_pattern
 
 # Settings whose change the audit log tells.
 AUDITED = ("name", "records_activity", "keeps_originals", "deidentifies", "name_pattern", "model_channels")
 MOST_CHANNELS, LONGEST_CHANNEL = 16, 60
+MOST_SKILLS = 20  # of one member
 
 
 class NotAllowed(LabelingError):
@@ -241,8 +242,11 @@ def change_role(*, project: Project, membership: Membership, role: str, by: User
 
 
 @transaction.atomic
-def describe_member(*, membership: Membership, seniority: str, centre: int | None) -> Membership:
-    """What a person is besides their role: how far in their training, and at which centre they work (its key).
+def describe_member(
+    *, membership: Membership, seniority: str, centre: int | None, skills: Sequence[str] | None = None
+) -> Membership:
+    """What a person is besides their role: how far in their training, at which centre they work (its key), and which
+    tags of images they read; None leaves these as they are.
 
     Raises Invalid, Archived.
     """
@@ -252,5 +256,18 @@ def describe_member(*, membership: Membership, seniority: str, centre: int | Non
     if centre is not None and not project.centres.filter(pk=centre).exists():
         raise Invalid(_("choose a centre of this project"), field="centre")
     membership.seniority, membership.centre_id = seniority, centre
-    membership.save(update_fields=["seniority", "centre"])
+    if skills is not None:
+        membership.skills = _clean_skills(skills)
+    membership.save(update_fields=["seniority", "centre", "skills"])
     return membership
+
+
+def _clean_skills(skills: Sequence[str]) -> list[str]:
+    """Each once, without space around it, in their order. Raises Invalid."""
+    kept = list(dict.fromkeys(skill.strip() for skill in skills if skill.strip()))
+    if len(kept) > MOST_SKILLS or any(len(skill) > LONGEST_SKILL or "\x00" in skill for skill in kept):
+        raise Invalid(
+            _("at most {n} skills, each of at most {long} characters").format(n=MOST_SKILLS, long=LONGEST_SKILL),
+            field="skills",
+        )
+    return kept

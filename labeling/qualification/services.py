@@ -123,7 +123,7 @@ def begin_attempt(*, project: Project, person: User, kind: str) -> Attempt:
     open_ = mine.filter(finished_at__isnull=True).first()
     if open_ is not None:
         return open_
-    if kind == Attempt.Kind.TEST and curriculum.training and not has_trained(project, person):
+    if kind == Attempt.Kind.TEST and learns_first(curriculum, person):
         raise NotTrained(_("finish the training first; the test follows"))
     seed = secrets.randbelow(2**62)
     images = _draw(curriculum, person, kind, seed)
@@ -142,6 +142,11 @@ def begin_attempt(*, project: Project, person: User, kind: str) -> Attempt:
     return made
 
 
+def learns_first(curriculum: Curriculum, person: User) -> bool:
+    """Whether there are fields to learn from, and `person` has not finished them yet."""
+    return bool(curriculum.training) and not has_trained(curriculum.project, person)
+
+
 def has_trained(project: Project, person: User) -> bool:
     finished = Attempt.objects.filter(curriculum__project=project, person=person, finished_at__isnull=False)
     return finished.filter(kind=Attempt.Kind.TRAINING).exists()
@@ -149,7 +154,7 @@ def has_trained(project: Project, person: User) -> bool:
 
 def _draw(curriculum: Curriculum, person: User, kind: str, seed: int) -> list[Image]:
     """Raises TooFewFields."""
-    seen = _seen_by(person, curriculum.project, kind)
+    seen = images_known_to(person, curriculum.project, kind)
     training = set(curriculum.training)
     images = [image for image in reference_images(curriculum.project) if image.pk not in seen]
     if kind == Attempt.Kind.TRAINING:
@@ -174,7 +179,7 @@ def _draw(curriculum: Curriculum, person: User, kind: str, seed: int) -> list[Im
     )
 
 
-def _seen_by(person: User, project: Project, kind: str) -> set[int]:
+def images_known_to(person: User, project: Project, kind: str) -> set[int]:
     """Images that a person knows: they read them or decided about them; for a test those of every earlier attempt."""
     read = ItemReading.objects.filter(item__project=project, reader=person, begun_at__isnull=False)
     seen = set(read.values_list("item__image", flat=True))
@@ -192,7 +197,7 @@ def reference_cells(image: Image) -> list[Cell]:
     if made is None:
         return []
     rows = Annotation.objects.filter(layer=made.layer_id, deleted=False, kind=Annotation.Kind.CELL)
-    names = _names_now(image.project)
+    names = names_now(image.project)
     return [cell_of(row, names) for row in rows.filter(status=Annotation.Status.CONFIRMED).order_by("pk")]
 
 
@@ -262,7 +267,7 @@ def feedback(*, field_id: int, person: User) -> list[CellJudged]:
 
 def judged_cells(field: AttemptField) -> list[CellJudged]:
     """The cells of a field's sheet against the reference; nothing was drawn where there is no sheet."""
-    names = _names_now(field.image.project)
+    names = names_now(field.image.project)
     on_sheet = {int(copied): names[source] for copied, source in field.classes.items() if source in names}
     layer = Layer.objects.filter(image__project=field.sheet, kind=Layer.Kind.WORKING).first() if field.sheet else None
     rows = Annotation.objects.filter(layer=layer, deleted=False, kind=Annotation.Kind.CELL) if layer else []
@@ -273,7 +278,7 @@ def judged_cells(field: AttemptField) -> list[CellJudged]:
     return judge(reference_cells(field.image), drawn, str(field.image_id))
 
 
-def _names_now(project: Project) -> dict[int, str]:
+def names_now(project: Project) -> dict[int, str]:
     """Of every class the name of the class that it is now."""
     names = dict(project.classes.values_list("pk", "name"))
     return {key: names[now] for key, now in current_classes(project.pk).items()}

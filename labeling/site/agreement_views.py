@@ -18,6 +18,7 @@ from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.projects.access import sees_everybody
 from labeling.projects.models import Project
+from labeling.quality_control.results import repeated_in
 from labeling.reviews.agreement.api import question_of
 from labeling.reviews.agreement.computing import answer, compute
 from labeling.reviews.agreement.contract import (
@@ -138,7 +139,7 @@ def context(request: Request, found: Project, query: AgreementQuery) -> dict[str
         "sights": [(value, label, counts[value]) for value, label in Sight.choices],
         "job": Job.objects.filter(pk=known.job).first() if known.job else None,
         "failed": _failed(found, known),
-        **(_of_report(report, known, names) if report else {}),
+        **(_of_report(found, report, known, names) if report else {}),
     }
 
 
@@ -148,13 +149,16 @@ def _failed(found: Project, known: AgreementAnswer) -> Job | None:
     return last if last is not None and last.state == Job.State.FAILED else None
 
 
-def _of_report(report: AgreementReport, known: AgreementAnswer, names: dict[str, str]) -> dict[str, object]:
+def _of_report(
+    found: Project, report: AgreementReport, known: AgreementAnswer, names: dict[str, str]
+) -> dict[str, object]:
     people = known.people
     shown = [name for name in report.readers if name in people]
     there = [image for image in report.worst_images if image.image in names]
     places = [place for place in report.worst_places if place.image in names]
     return {
         "report": report,
+        "repeated": repeated_in(found.pk),
         "headline": [_shown(report, name) for name in HEADLINE],
         "further": [_shown(report, name) for name in FURTHER],
         "readers": [(key, people[key]) for key in shown],

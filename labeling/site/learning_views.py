@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -9,7 +10,8 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods
 
 from labeling.assignments.rules import admissions_of
-from labeling.errors import Archived
+from labeling.errors import Archived, sentence
+from labeling.guidelines.services import NotAcknowledged
 from labeling.projects.models import MAY, Project
 from labeling.qualification import services
 from labeling.qualification.models import Attempt, AttemptField, Curriculum
@@ -34,7 +36,15 @@ def learning(request: Request, project: int) -> HttpResponse:
         return redirect("learning", found.pk)
     found = reach_project(request, "annotate", project)
     kind = Attempt.Kind.TEST if request.POST.get("kind") == Attempt.Kind.TEST else Attempt.Kind.TRAINING
-    begun = attempt(request, lambda: services.begin_attempt(project=found, person=request.user, kind=kind))
+    try:
+        begun = attempt(
+            request,
+            lambda: services.begin_attempt(project=found, person=request.user, kind=kind),
+            besides=NotAcknowledged,
+        )
+    except NotAcknowledged as error:
+        messages.warning(request, sentence(error))
+        return redirect("guidelines", found.pk)
     following = begun.fields.filter(done_at__isnull=True).first() if begun else None
     return redirect("learning-field", following.pk) if following else redirect("learning", found.pk)
 
@@ -65,6 +75,7 @@ def show(request: Request, found: Project, *, status: int = 200, form: Curriculu
         "admissions": list(admissions_of(found, request.user)),
         "form": form or CurriculumForm(images=images, initial=initial),
         "has_reference": bool(images),
+        "learns_first": curriculum is not None and services.learns_first(curriculum, request.user),
     }
     return render(request, "site/learning.html", context, status=status)
 

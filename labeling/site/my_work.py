@@ -34,6 +34,10 @@ class MyWork:
     def others(self) -> list[ProjectWork]:
         return [work for work in self.works if work is not self.first]
 
+    @property
+    def learns(self) -> bool:
+        return any(work.learns for work in self.works)
+
     def __bool__(self) -> bool:
         return bool(self.works or self.mentions)
 

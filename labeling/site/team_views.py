@@ -319,9 +319,10 @@ def change_member(request: Request, project: int, membership: int) -> HttpRespon
     if "describe" in request.POST:
         centre = whole_number(request.POST.get("centre", ""))
         seniority = request.POST.get("seniority", "")
+        skills = request.POST.get("skills", "").split(",")
         attempt(
             request,
-            lambda: describe_member(membership=member, seniority=seniority, centre=centre),
+            lambda: describe_member(membership=member, seniority=seniority, centre=centre, skills=skills),
             done=_("Saved."),
         )
     elif "remove" in request.POST:

@@ -31,6 +31,7 @@ from labeling.jobs.models import Job
 from labeling.jobs.services import cancel, expire
 from labeling.projects.models import Project
 from labeling.qualification.models import AttemptField
+from labeling.quality_control.models import CheckField
 from labeling.recovery import isolated
 from labeling.reviews.models import Comment
 from labeling.rounds.models import ModelVersion, Round, Snapshot
@@ -228,7 +229,8 @@ def _sheets(images: Iterable[int]) -> list[Project]:
     """Projects of their own that hold a copy of one of these images."""
     items = Item.objects.filter(field__image__in=images, sheet__isnull=False)
     fields = AttemptField.objects.filter(image__in=images, sheet__isnull=False)
-    is_copy = Q(study_item__in=items) | Q(attempt_field__in=fields)
+    checks = CheckField.objects.filter(image__in=images)
+    is_copy = Q(study_item__in=items) | Q(attempt_field__in=fields) | Q(check_field__in=checks)
     return list(Project.objects.filter(is_copy).distinct())
 
 

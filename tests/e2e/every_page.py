@@ -42,6 +42,7 @@ PAGES = {
     "dashboard": "/projects/{project}/dashboard/",
     "guidelines": "/projects/{project}/guidelines/",
     "learning": "/projects/{school}/learning/",
+    "quality control": "/projects/{school}/quality-control/",
     "training field": "/learning-fields/{learning_field}/",
     "agreement": "/projects/{readings}/agreement/",
     "adjudication": "/images/{read_twice}/adjudication/",

@@ -61,6 +61,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("delete", "class-detail"): (409, 409, 403, 403, 403, 404, 401),  # the last one stays
     ("get", "curriculum"): ALL,
     ("post", "curriculum"): (409, 409, 403, 403, 403, 404, 401),  # nothing is locked; test_qualification.py
+    ("get", "control-plan"): ALL,
+    ("post", "control-plan"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "attempt-list"): ALL,
     ("post", "attempt-list"): (409, 409, 409, 409, 403, 404, 401),  # nobody has declared what is asked
     ("post", "attempt-field-open"): (404, 404, 404, 404, 404, 404, 401),  # nobody's
@@ -352,6 +354,7 @@ class Study:
             "class-list": "project",
             "class-merge-list": "project",
             "curriculum": "project",
+            "control-plan": "project",
             "attempt-list": "project",
             "attempt": "field",
             "admission-list": "project",
@@ -384,6 +387,11 @@ class Study:
             "project-list": {"name": "Lung"},
             "class-list": {"name": "mitosis"},
             "attempt-list": {"kind": "training"},
+            "control-plan": {
+                "owner": self.people["owner"].pk,
+                "consequence": "none",
+                "control_percent": 0,
+            },
             "admission-list": {"person": self.people["annotator"].pk, "label_class": self.project.classes.get().pk},
             "class-merge": {"into": self.project.classes.get().pk},
             "project-attributes": {"attributes": []},

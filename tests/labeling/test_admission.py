@@ -132,3 +132,56 @@ def test_members_and_admissions_by_api_and_page(team):
     page.post(reverse("project-member", args=[team.project.pk, team.one.pk]), sent)
     team.one.refresh_from_db()
     assert (team.one.seniority, team.one.centre) == ("pathologist", None)
+
+
+def reads(member, *skills):
+    describe_member(membership=member, seniority="", centre=None, skills=skills)
+
+
+def test_an_image_goes_by_skill_to_whoever_reads_its_tag(team):
+    one, two = team.people
+    first, second, third = (item.pk for item in team.items)
+    tagged = {first: ["breast"], second: ["brain", "urgent"], third: []}
+    for item in team.items:
+        Image.objects.filter(pk=item.image_id).update(tags=tagged[item.pk])
+    reads(team.one, "breast", " breast ", "")
+    reads(Membership.objects.get(project=team.project, user=two), "brain", "skin")
+    assert offered(team, one) == [first, second, third], "without the rule everybody reads all"
+    declare_workflow(project=team.project, by=team.owner, matches_skills=True)
+    assert (offered(team, one), offered(team, two)) == ([first, third], [second, third])
+    assert offered(team, team.owner) == [third], "nobody's skill is asked for a tag that is none"
+    with pytest.raises(CannotBeAssigned, match="skill"):
+        services.begin_item(item_id=second, user=one)
+    assert services.take_next(project=team.project, user=two).item_id == second
+
+
+def test_a_new_skill_leads_to_images_before_the_start_of_the_queue(team):
+    one = team.people[0]
+    first, second, _third = (item.pk for item in team.items)
+    Image.objects.filter(pk=team.items[0].image_id).update(tags=["brain"])
+    reads(Membership.objects.get(project=team.project, user=team.people[1]), "brain")
+    declare_workflow(project=team.project, by=team.owner, matches_skills=True)
+    taken = services.take_next(project=team.project, user=one)
+    assert taken.item_id == second
+    services.finish_item(item_id=second, user=one)
+    reads(team.one, "brain")
+    assert services.take_next(project=team.project, user=one).item_id == first
+
+
+def test_skills_are_set_on_the_page_team_and_by_api(team):
+    lead = signed_in(team.owner)
+    lead.post(
+        reverse("project-member", args=[team.project.pk, team.one.pk]),
+        {"describe": "1", "seniority": "student", "centre": "", "skills": "breast, skin ,"},
+    )
+    team.one.refresh_from_db()
+    assert team.one.skills == ["breast", "skin"]
+    client = APIClient()
+    client.force_authenticate(team.owner)
+    address = reverse("member-detail", args=[team.one.pk])
+    assert client.patch(address, {"skills": ["brain"]}, format="json").json()["skills"] == ["brain"]
+    assert client.patch(address, {"seniority": "resident"}, format="json").json()["skills"] == ["brain"]
+    declined = client.patch(address, {"skills": ["x" * 61]}, format="json")
+    assert declined.status_code == 422
+    team.one.refresh_from_db()
+    assert team.one.skills == ["brain"]

@@ -65,6 +65,7 @@ PROGRAMS = {
     "new-project": "project-list", "project-images": "image-list", "project-members": "member-list",
     "project-member": "member-detail", "project-classes": "class-list", "settings-class": "class-detail",
     "label-class": "class-merge", "learning": "attempt-list", "learning-field": "attempt-field-finish",
+    "quality-control": "control-plan",
     "project-settings": "project-detail", "settings-images": "image-detail", "settings-many-images": "image-list",
     "settings-image-table": "image-table", "settings-notices": "project-notices", "image-scale": "image-detail",
     "archive-project": "project-archive", "restore-project": "project-restore", "project-exports": "export-list",

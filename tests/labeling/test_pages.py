@@ -113,6 +113,8 @@ MATRIX = {
     ("post", "add-guideline-picture"): FORMS,
     ("get", "learning"): MEMBERS,
     ("post", "learning"): (302, 302, 302, 302, 403, 404, 302),
+    ("get", "quality-control"): MEMBERS,
+    ("post", "quality-control"): FORMS,
     ("get", "learning-field"): (404, 404, 404, 404, 404, 404, 302),  # nobody's; test_qualification.py
     ("post", "learning-field"): (404, 404, 404, 404, 404, 404, 302),
     ("get", "label-class"): (200, 200, 403, 403, 403, 404, 302),

@@ -22,6 +22,7 @@ UNKNOWN = "no_such_name"
 PARTS = {
     "project-detail": "the classes and members of one project",
     "curriculum": "the training fields of one project",
+    "control-plan": "the readers of one project, for who sees the results",
     "attempt-field-finish": "the fields of one attempt",
     "attempt-field-feedback": "the cells of one field",
     "class-uses": "the rounds, exports and certificates of one project",

@@ -43,13 +43,14 @@ class SideCell(Answer):
 
 class DisagreementAnswer(Answer):
     """`sides`: what stands beside each other, the left one first; null: no cell. Their order is drawn by chance, and
-    nobody is named. `decision` "": nobody has decided yet."""
+    nobody is named. `decision` "": nobody has decided yet. `edited`: the cells that somebody has put there instead."""
 
     id: int
     number: int
     kind: Annotated[str, OneOf(Disagreement.Kind)]
     box: tuple[float, float, float, float]
     sides: list[SideCell | None]
+    edited: list[SideCell]
     decision: Annotated[str, OneOf(Disagreement.Decision.values)]
     decided_by: PersonAnswer | None
     decided_at: datetime | None
@@ -110,6 +111,7 @@ def disagreement_answer(one: Disagreement, rows: dict[str, Annotation]) -> Disag
         kind=one.kind,
         box=(one.x0, one.y0, one.x1, one.y1),
         sides=sides,
+        edited=[_edited(sent) for sent in one.cells],
         decision=one.decision,
         decided_by=person_or_none(one.decided_by),
         decided_at=one.decided_at,
@@ -122,4 +124,11 @@ def _side(row: Annotation) -> SideCell | None:
         return None
     sent = state.as_json()
     mask = MaskAnswer.model_validate(sent["mask"]) if sent["mask"] else None
+    return SideCell(box=state.box, label_class=state.label_class, mask=mask)
+
+
+def _edited(sent: dict[str, object]) -> SideCell:
+    """A cell as somebody has put it there (deciding.decide has checked it)."""
+    state = StateIn.model_validate(sent, strict=False)
+    mask = MaskAnswer.model_validate(sent["mask"]) if state.mask else None
     return SideCell(box=state.box, label_class=state.label_class, mask=mask)

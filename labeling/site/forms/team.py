@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from labeling.accounts.forms import InvitationForm
+from labeling.accounts.models import User
 from labeling.assignments.models import MOST_READINGS
 from labeling.images.models import Image
 from labeling.projects.invitations import DAYS, MOST_DAYS
-from labeling.projects.models import Role
+from labeling.projects.models import Membership, Role
 
 # What each role may do, in one sentence; the table MAY (projects/models.py) is the truth.
 ROLE_WORDS = {
@@ -68,6 +70,11 @@ class WorkflowForm(forms.Form):
         label=_("Only who is admitted gets images"),
         help_text=_("people are admitted for a class by a test, or by you, at one centre or at all"),
     )
+    matches_skills = forms.BooleanField(
+        required=False,
+        label=_("Images by skill"),
+        help_text=_("an image with a tag that stands beside a member’s name goes only to such members"),
+    )
     lease_hours = forms.IntegerField(
         min_value=1,
         max_value=24 * 90,
@@ -77,7 +84,7 @@ class WorkflowForm(forms.Form):
 
     def rules(self) -> list[Any]:
         """The fields that say who may read and end what."""
-        return [self[name] for name in ("needs_approval", "excludes_own_centre", "needs_admission")]
+        return [self[name] for name in ("needs_approval", "excludes_own_centre", "needs_admission", "matches_skills")]
 
 
 class CurriculumForm(forms.Form):
@@ -104,6 +111,39 @@ class CurriculumForm(forms.Form):
         super().__init__(*args, **kwargs)
         choices = [(image.pk, image.name) for image in images]
         self.fields["training"].choices = choices  # type: ignore[attr-defined]
+
+
+class ControlPlanForm(forms.Form):
+    """How often readers are checked, and who sees the results."""
+
+    owner = forms.ModelChoiceField(
+        queryset=User.objects.none(), empty_label=None, label=_("Who sees the results"), help_text=_("nobody else does")
+    )
+    consequence = forms.CharField(
+        label=_("What follows from the results"),
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("everybody in the project reads it"),
+        error_messages={"required": _("Say what follows, so that people know it before they are checked.")},
+    )
+    control_percent = forms.IntegerField(
+        min_value=0, max_value=50, initial=5, label=_("Controls, of 100 images"), help_text=_("0: none")
+    )
+    repeat_percent = forms.IntegerField(
+        min_value=0, max_value=50, initial=5, label=_("Repeats, of 100 images"), help_text=_("0: none")
+    )
+    repeat_days = forms.IntegerField(
+        min_value=0, max_value=1000, initial=14, label=_("Days before an image is repeated")
+    )
+    drop = forms.FloatField(min_value=0.01, max_value=0.99, initial=0.1, label=_("Drop of F1 that is to be seen"))
+    false_alarm = forms.IntegerField(
+        min_value=2, max_value=100_000, initial=200, label=_("Controls until a false alarm, on the average")
+    )
+
+    def __init__(self, *args: Any, members: QuerySet[Membership], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = User.objects.filter(memberships__in=members).order_by("pk")
+        self.fields["owner"].queryset = people  # type: ignore[attr-defined]
+        self.fields["owner"].label_from_instance = lambda person: person.display_name  # type: ignore[attr-defined]
 
 
 class InviteForm(forms.Form):

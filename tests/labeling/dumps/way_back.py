@@ -22,7 +22,7 @@ NEWER = (
     "labeling_centre", "labeling_patient", "labeling_splitchange", "labeling_personaltoken",
     "labeling_answeredrequest", "labeling_consensus", "labeling_disagreement", "labeling_securityevent",
     "labeling_lot", "labeling_lotimage", "labeling_lotcell", "labeling_screen", "labeling_resumableupload",
-    "labeling_cellvectorfile", "labeling_lotfield",
+    "labeling_cellvectorfile", "labeling_lotfield", "labeling_controlplan", "labeling_checkfield",
 )  # fmt: skip
 
 

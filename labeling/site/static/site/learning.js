@@ -2,7 +2,7 @@
 "use strict";
 const said = document.getElementById("learning-feedback");
 let known = new Map();
-let wasWaiting = false;
+let seenSeq = 0;
 
 async function ask() {
   const answer = await fetch(said.dataset.address, {
@@ -24,10 +24,10 @@ async function ask() {
   known = now;
 }
 
+// By the number of the log, which counts what has arrived: a save that begins and ends between two looks is seen too.
 setInterval(() => {
   const state = window.boxwise && window.boxwise.state();
-  if (!state) return;
-  const waits = state.waiting > 0;
-  if (wasWaiting && !waits) void ask();
-  wasWaiting = waits;
+  if (!state || state.waiting > 0 || state.seq === seenSeq) return;
+  seenSeq = state.seq;
+  void ask();
 }, 200);

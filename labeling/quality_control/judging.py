@@ -1,0 +1,67 @@
+"""A control against the locked reference, a repeat against the reader's first reading."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from inference.agreement.readings import Cell
+from inference.types import BoxMask
+from labeling.annotations.models import Annotation, Layer
+from labeling.projects.models import LabelClass, Project
+from labeling.qualification.results import MISSED, NO_CELL, OTHER_CLASS, RIGHT, judge
+from labeling.qualification.services import names_now, reference_cells
+from labeling.quality_control.models import CheckField
+from labeling.reviews.agreement.readings import cell_of
+
+
+class Counted(NamedTuple):
+    """Numbers of cells, as CheckField has them."""
+
+    found: int
+    missed: int
+    extra: int
+    same_class: int
+
+
+def judge_check(check: CheckField) -> Counted:
+    names = names_now(check.image.project)
+    if check.kind == CheckField.Kind.CONTROL:
+        before = reference_cells(check.image)
+    else:
+        own = Layer.objects.filter(image=check.image, kind=Layer.Kind.WORKING, annotator=check.reader).first()
+        before = _cells(own, names)
+    sheet = Layer.objects.filter(image__project=check.sheet, kind=Layer.Kind.WORKING).first()
+    drawn = _cells(sheet, _names_on(check.sheet, names))
+    if check.is_mirrored:
+        drawn = [mirrored(cell, check.image.width) for cell in drawn]
+    return counted(before, drawn)
+
+
+def counted(before: Sequence[Cell], drawn: Sequence[Cell]) -> Counted:
+    verdicts = Counter(one.verdict for one in judge(before, drawn))
+    found = verdicts[RIGHT] + verdicts[OTHER_CLASS]
+    return Counted(found, verdicts[MISSED], verdicts[NO_CELL], verdicts[RIGHT])
+
+
+def mirrored(cell: Cell, width: int) -> Cell:
+    """The cell as it stands in the picture of `width` px before left and right were exchanged."""
+    x0, y0, x1, y1 = cell.box
+    mask = None
+    if cell.mask is not None:
+        bits = cell.mask.bits[:, ::-1]
+        mask = BoxMask(width - cell.mask.x - bits.shape[1], cell.mask.y, bits)
+    return replace(cell, box=(width - x1, y0, width - x0, y1), mask=mask)
+
+
+def _cells(layer: Layer | None, names: dict[int, str]) -> list[Cell]:
+    if layer is None:
+        return []
+    rows = Annotation.objects.filter(layer=layer, deleted=False, kind=Annotation.Kind.CELL)
+    return [cell_of(row, names) for row in rows.filter(status=Annotation.Status.CONFIRMED).order_by("pk")]
+
+
+def _names_on(sheet: Project, names: dict[int, str]) -> dict[int, str]:
+    """Key of a class of the copy -> the name that its class has in the project now."""
+    copied = LabelClass.objects.filter(project=sheet).values_list("pk", "copied_from", "name")
+    return {key: names.get(source, name) for key, source, name in copied}
