@@ -35,7 +35,7 @@ class ObjectStorage:
         self.asked: list[tuple[str, str, str]] = []
         self.answers = threading.Event()
         self.answers.set()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"storage": self}))
         self.server.daemon_threads = True
         self.port = int(self.server.server_address[1])
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -59,85 +59,84 @@ def object_storage() -> Iterator[ObjectStorage]:
         found.close()
 
 
-def _handler(storage: ObjectStorage) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    storage: ObjectStorage
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
+    protocol_version = "HTTP/1.1"
 
-        def begin(self) -> tuple[str, dict[str, str]]:
-            """Path of the object and the parameters, after the wait."""
-            place = urlsplit(self.path)
-            name = unquote(place.path).strip("/")
-            storage.asked.append((self.command, name, self.headers.get("Range", "")))
-            storage.answers.wait()
-            time.sleep(storage.delay)
-            given = {key: values[0] for key, values in parse_qs(place.query, keep_blank_values=True).items()}
-            return name, given
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
 
-        def say(self, status: int, body: bytes = b"", **headers: str) -> None:
-            self.send_response(status)
-            for key, value in headers.items():
-                self.send_header(key.replace("_", "-"), value)
-            length = headers.get("Content_Length")
-            if length is None:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    def begin(self) -> tuple[str, dict[str, str]]:
+        """Path of the object and the parameters, after the wait."""
+        place = urlsplit(self.path)
+        name = unquote(place.path).strip("/")
+        self.storage.asked.append((self.command, name, self.headers.get("Range", "")))
+        self.storage.answers.wait()
+        time.sleep(self.storage.delay)
+        given = {key: values[0] for key, values in parse_qs(place.query, keep_blank_values=True).items()}
+        return name, given
 
-        def do_HEAD(self) -> None:
-            name, _given = self.begin()
-            content = storage.objects.get(name)
-            if content is None:
-                self.say(404)
-                return
-            self.say(200, Content_Length=str(len(content)), **_facts(content))
+    def say(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key.replace("_", "-"), value)
+        length = headers.get("Content_Length")
+        if length is None:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-        def do_GET(self) -> None:
-            name, given = self.begin()
-            if "list-type" in given:
-                self.say(200, _listed(storage, name, given), Content_Type="application/xml")
-                return
-            content = storage.objects.get(name)
-            if content is None:
-                self.say(404, b"<Error><Code>NoSuchKey</Code></Error>", Content_Type="application/xml")
-                return
-            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-            if asked is None:
-                self.say(200, content, **_facts(content))
-                return
-            first, last = int(asked[1]), min(int(asked[2] or len(content) - 1), len(content) - 1)
-            place = f"bytes {first}-{last}/{len(content)}"
-            self.say(206, content[first : last + 1], Content_Range=place, **_facts(content))
+    def do_HEAD(self) -> None:
+        name, _given = self.begin()
+        content = self.storage.objects.get(name)
+        if content is None:
+            self.say(404)
+            return
+        self.say(200, Content_Length=str(len(content)), **_facts(content))
 
-        def do_PUT(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            name, given = self.begin()
-            if "partNumber" in given:
-                storage.parts[given["uploadId"]][int(given["partNumber"])] = content
-            else:
-                storage.objects[name] = content
-            self.say(200, ETag=_facts(content)["ETag"])
+    def do_GET(self) -> None:
+        name, given = self.begin()
+        if "list-type" in given:
+            self.say(200, _listed(self.storage, name, given), Content_Type="application/xml")
+            return
+        content = self.storage.objects.get(name)
+        if content is None:
+            self.say(404, b"<Error><Code>NoSuchKey</Code></Error>", Content_Type="application/xml")
+            return
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if asked is None:
+            self.say(200, content, **_facts(content))
+            return
+        first, last = int(asked[1]), min(int(asked[2] or len(content) - 1), len(content) - 1)
+        place = f"bytes {first}-{last}/{len(content)}"
+        self.say(206, content[first : last + 1], Content_Range=place, **_facts(content))
 
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            name, given = self.begin()
-            if "uploads" in given:
-                storage.parts[name] = {}
-                self.say(200, f"<R><UploadId>{escape(name)}</UploadId></R>".encode(), Content_Type="application/xml")
-                return
-            parts = storage.parts.pop(given["uploadId"])
-            storage.objects[name] = b"".join(parts[number] for number in sorted(parts))
-            self.say(200, b"<R><ETag>whole</ETag></R>", Content_Type="application/xml")
+    def do_PUT(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        name, given = self.begin()
+        if "partNumber" in given:
+            self.storage.parts[given["uploadId"]][int(given["partNumber"])] = content
+        else:
+            self.storage.objects[name] = content
+        self.say(200, ETag=_facts(content)["ETag"])
 
-        def do_DELETE(self) -> None:
-            name, _given = self.begin()
-            storage.objects.pop(name, None)
-            self.say(204)
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        name, given = self.begin()
+        if "uploads" in given:
+            self.storage.parts[name] = {}
+            self.say(200, f"<R><UploadId>{escape(name)}</UploadId></R>".encode(), Content_Type="application/xml")
+            return
+        parts = self.storage.parts.pop(given["uploadId"])
+        self.storage.objects[name] = b"".join(parts[number] for number in sorted(parts))
+        self.say(200, b"<R><ETag>whole</ETag></R>", Content_Type="application/xml")
 
-    return Handler
+    def do_DELETE(self) -> None:
+        name, _given = self.begin()
+        self.storage.objects.pop(name, None)
+        self.say(204)
 
 
 def _facts(content: bytes) -> dict[str, str]:

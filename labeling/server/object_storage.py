@@ -10,8 +10,10 @@ from storages.backends.s3 import S3Storage
 LIMITS = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3, "mode": "standard"})
 
 
-class ObjectStorage(S3Storage):  # type: ignore[misc]  # the library has no types
+class ObjectStorage(S3Storage):
     """S3, or what speaks like it. An operation that gets no answer raises within a minute."""
+
+    client_config: Config
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)

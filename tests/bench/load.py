@@ -129,7 +129,7 @@ def row(what: str, house: Running, people: list[Person], seconds: float) -> None
 def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="boxwise-load-"))
     folder.chmod(0o711)
-    house = Running(folder / "data").wait_until_up()
+    house = Running(folder / "data").wait_until_up(600)
     try:
         code = SETUP.replace("PEOPLE", str(max(PEOPLE))).replace("CELLS", str(CELLS))
         made: list[dict[str, Any]] = json.loads(house.manage(code).splitlines()[-1])

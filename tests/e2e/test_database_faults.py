@@ -11,6 +11,7 @@ import time
 import urllib.error
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ class Drawing:
         for person in self.people:
             person.join(60)
         log = state_of_log(self.elsewhere.house, self.elsewhere.given["layer"])
-        acknowledged = {op for person in self.people for op in person.acknowledged}
+        acknowledged = set(chain.from_iterable(person.acknowledged for person in self.people))
         assert acknowledged <= set(log["ops"])
         assert len(log["ops"]) == len(set(log["ops"])) == log["cells"]
         assert set(log["ops"]) - self.before == acknowledged, "nothing but what they sent"

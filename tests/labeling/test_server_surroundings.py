@@ -219,8 +219,10 @@ def test_a_complete_production_configuration_has_nothing_to_be_warned_of() -> No
 
 
 def test_a_connection_to_a_database_elsewhere_does_not_wait_for_ever() -> None:
-    said = environment.database("postgresql://a:b@db.example.org/boxwise?keepalives_idle=60&sslmode=require")["OPTIONS"]
-    assert said == environment.NETWORK | {"keepalives_idle": "60", "sslmode": "require"}, (
+    options = environment.database("postgresql://a:b@db.example.org/boxwise?keepalives_idle=60&sslmode=require")[
+        "OPTIONS"
+    ]
+    assert options == environment.NETWORK | {"keepalives_idle": "60", "sslmode": "require"}, (
         "the address has the last word"
     )
     assert environment.NETWORK.keys() >= {"connect_timeout", "keepalives_idle", "tcp_user_timeout"}
