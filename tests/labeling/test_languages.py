@@ -103,6 +103,6 @@ def test_what_a_service_refuses_is_said_in_the_reader_s_language(client):
     page = client.get(
         reverse("project-rounds", args=[member.project_id]), headers={"Accept-Language": "de"}
     ).content.decode()
-    assert "Eine Runde lernt aus Boxen in Bereichen, die als vollständig annotiert erklärt sind" in page
+    assert "Eine Runde lernt aus Boxen in Bereichen, die als vollständig annotiert markiert sind" in page
     with translation.override("de"), pytest.raises(design.BadDesign, match="mit einem Vielfachen von 2 Lesern"):
         design.Plan("crossover", ("A", "B"), 3, {1: "", 2: ""}, (), 0, 1)

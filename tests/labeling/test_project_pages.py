@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from labeling.assignments.declaring import declare_workflow
 from labeling.images.models import Image
+from labeling.jobs.models import Job
+from labeling.jobs.services import create_job
 from labeling.projects.models import Project, Role
 from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
@@ -61,6 +63,12 @@ def with_workflow(there):
     declare_workflow(project=there.project, by=there.people["owner"])
 
 
+def being_proposed(there):
+    image(there)
+    owner = there.people["owner"]
+    create_job(kind=Job.Kind.PROPOSE, project=there.project, owner=owner, request={"images": []})
+
+
 def archived(there):
     published(there, 3)
     Project.objects.filter(pk=there.project.pk).update(archived_at=timezone.now())
@@ -73,6 +81,10 @@ ACTIONS = {
     "an image without a box": (
         image,
         ("Propose now", "Propose now", "Draw boxes: one.png", "Draw boxes: one.png", ""),
+    ),
+    "cells being proposed": (
+        being_proposed,
+        ("Watch the proposing", "Watch the proposing", "Draw boxes: one.png", "Draw boxes: one.png", ""),
     ),
     "a region to learn from": (annotated, ("Start round", "Start round", "", "", "")),
     "a round at work": (at_work, ("Watch round 1",) * 5),
