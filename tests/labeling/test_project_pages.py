@@ -9,11 +9,10 @@ from django.utils import timezone
 
 from labeling.assignments.declaring import declare_workflow
 from labeling.images.models import Image
-from labeling.jobs.models import Job
-from labeling.jobs.services import create_job
 from labeling.projects.models import Project, Role
 from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
+from labeling.rounds.proposing.services import Wanted, propose
 from labeling.rounds.results.publishing import publish
 from tests.documents import STATEMENTS
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory
@@ -65,8 +64,7 @@ def with_workflow(there):
 
 def being_proposed(there):
     image(there)
-    owner = there.people["owner"]
-    create_job(kind=Job.Kind.PROPOSE, project=there.project, owner=owner, request={"images": []})
+    propose(project=there.project, by=there.people["owner"], wanted=Wanted())
 
 
 def archived(there):
