@@ -38,24 +38,27 @@ def nearest_of(vectors: Floats, count: int, among: Floats | None = None) -> tupl
     neighbours = np.zeros((len(vectors), count), np.int64)
     cosines = np.full((len(vectors), count), -2, np.float32)
     for start in range(0, len(vectors), BLOCK):
-        part = directions[start : start + BLOCK] @ others.T
-        rows = np.arange(len(part))
+        block = slice(start, start + BLOCK)
+        part = directions[block] @ others.T
         if among is None:
+            rows = np.arange(len(part))
             part[rows, rows + start] = -2
         best = _highest(part, count)
-        values = np.take_along_axis(part, best, axis=1)
-        turn = np.argsort(-values, axis=1, kind="stable")
-        block = slice(start, start + BLOCK)
-        neighbours[block] = np.take_along_axis(best, turn, axis=1)
-        cosines[block] = np.take_along_axis(values, turn, axis=1)
+        neighbours[block] = best
+        cosines[block] = np.take_along_axis(part, best, axis=1)
     return neighbours, cosines
 
 
 def _highest(values: Floats, count: int) -> Order:
-    """(n, m) -> (n, count): columns of the highest values of each row, in no order. count <= m."""
+    """(n, m) -> (n, count): columns of the highest values of each row, the highest first. count <= m."""
     if count == 1:  # three times as fast, and the gallery waits for it
-        return np.asarray(values.argmax(axis=1)[:, None])
-    return np.argpartition(-values, count - 1, axis=1)[:, :count]
+        highest = values.argmax(axis=1)
+        return np.asarray(highest[:, None])
+    found = np.argpartition(-values, count - 1, axis=1)
+    found = found[:, :count]
+    of_found = np.take_along_axis(values, found, axis=1)
+    turn = np.argsort(-of_found, axis=1, kind="stable")
+    return np.asarray(np.take_along_axis(found, turn, axis=1))
 
 
 def pairs_first(neighbours: Order, cosines: Floats) -> Order:
@@ -85,4 +88,6 @@ def in_unit_square(places: Floats, rim: float = 0) -> Floats:
     """(n, 2) -> (n, 2) in 0..1, each axis by itself. rim: percent of cells at each end that are drawn to the edge."""
     low, high = np.percentile(places, [rim, 100 - rim], axis=0)
     spread = np.maximum(high - low, 1e-6)
-    return np.asarray(np.clip((places - low) / spread, 0, 1), np.float32)
+    shares = (places - low) / spread
+    inside = np.clip(shares, 0, 1)
+    return inside.astype(np.float32)

@@ -44,7 +44,7 @@ def _ask(project: int, person: int | None) -> None:
         return
     owners = Membership.objects.filter(project=found, role=Role.OWNER).order_by("pk").values_list("user", flat=True)
     key = person or owners.first()
-    by = User.objects.filter(pk=key).first()
+    by = None if key is None else User.objects.filter(pk=key).first()
     if by is None:
         return
     try:

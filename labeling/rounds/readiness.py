@@ -129,7 +129,9 @@ def nothing_to_learn(work: Work) -> list[Limitation]:
             needs=needs(work.method, work.method.usable(cells))
         )
         return [Limitation("nothing_to_learn", text, _("Annotate more, or choose another method."))]
-    text = _("No round can start: no image of the training split has cells in a region that is declared exhaustive.")
+    text = _(
+        "No round can start: no image of the training split has cells in a region that is marked as fully annotated."
+    )
     remedy = _("Draw boxes around every cell of a region, then mark the region (key G) or the whole field.")
     return [Limitation("nothing_to_learn", text, remedy)]
 

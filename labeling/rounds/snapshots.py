@@ -76,7 +76,7 @@ def freeze(project: Project, *, same_patient: bool = False, learns: bool = True,
     if learns and not cells:
         raise NothingToLearn(
             _(
-                "A round learns from boxes inside regions that are declared exhaustively annotated, and there is none "
+                "A round learns from boxes inside regions that are marked as fully annotated, and there is none "
                 "yet in an image of the training split. Draw boxes around every cell of a region, then mark the region "
                 "(key G) or the whole field."
             )

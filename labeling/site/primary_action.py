@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from labeling.accounts.models import User
 from labeling.assignments.models import Workflow
 from labeling.assignments.my_work import ProjectWork, work_in
+from labeling.jobs.models import Job
 from labeling.projects.models import Project
 from labeling.rounds.models import Round
 from labeling.site.image_rows import ImageRow
@@ -119,7 +120,12 @@ def propose_now(found: Situation) -> Action | None:
     is_untouched = not any(row.counts.boxes or row.counts.exhaustive or row.counts.proposed for row in found.rows)
     if not found.rows or not is_untouched or "manage" not in found.may:
         return None
-    why = _("Models that are there already look for cells, so that nobody starts from nothing.")
+    at_work = Job.objects.filter(project=found.project, kind=Job.Kind.PROPOSE, state__in=Job.ACTIVE)
+    if at_work.exists():
+        why = _("Models look for cells. Their proposals appear on each image as it is done.")
+        url = reverse("project", args=[found.project.pk]) + "#proposals"
+        return Action(_("Watch the proposing"), why, url, "arrow-right", is_proposing=True)
+    why = _("Ready-made models look for cells, so that you do not start from an empty image.")
     url = reverse("propose", args=[found.project.pk])
     return Action(_("Propose now"), why, url, "square-dashed", is_proposing=True)
 

@@ -90,7 +90,7 @@ def test_a_person_chooses_a_language_and_a_browser_proposes_one(client):
     chosen = client.get(page, headers={"Accept-Language": "en"}).content.decode()
     assert "Mitglied hinzufügen" in chosen
     work = client.get(reverse("project", args=[member.project_id])).content.decode()
-    assert "Bilder hinzufügen" in work and "Sie sind hier Besitzer" in work
+    assert "Bilder hinzufügen" in work and "Sie sind hier Eigentümer" in work
     declined = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
     assert "Eine Klasse braucht einen Namen" in declined
 
@@ -103,6 +103,6 @@ def test_what_a_service_refuses_is_said_in_the_reader_s_language(client):
     page = client.get(
         reverse("project-rounds", args=[member.project_id]), headers={"Accept-Language": "de"}
     ).content.decode()
-    assert "Eine Runde lernt aus Boxen in Bereichen, die als vollständig annotiert erklärt sind" in page
+    assert "Eine Runde lernt aus Boxen in Bereichen, die als vollständig annotiert markiert sind" in page
     with translation.override("de"), pytest.raises(design.BadDesign, match="mit einem Vielfachen von 2 Lesern"):
         design.Plan("crossover", ("A", "B"), 3, {1: "", 2: ""}, (), 0, 1)

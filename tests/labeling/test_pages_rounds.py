@@ -40,7 +40,7 @@ def test_a_round_that_cannot_learn_is_refused_in_words(study):
     empty = ProjectFactory()
     empty.memberships.create(user=study.people["owner"], role=Role.OWNER)
     answer = signed_in(study.people["owner"]).post(reverse("project-rounds", args=[empty.pk]))
-    assert "exhaustively annotated" in toasts(answer)[0] and not empty.rounds.exists()
+    assert "marked as fully annotated" in toasts(answer)[0] and not empty.rounds.exists()
 
 
 def test_start_cancel_retry(study):

@@ -12,6 +12,7 @@ from labeling.images.models import Image
 from labeling.projects.models import Project, Role
 from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
+from labeling.rounds.proposing.services import Wanted, propose
 from labeling.rounds.results.publishing import publish
 from tests.documents import STATEMENTS
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory
@@ -61,6 +62,11 @@ def with_workflow(there):
     declare_workflow(project=there.project, by=there.people["owner"])
 
 
+def being_proposed(there):
+    image(there)
+    propose(project=there.project, by=there.people["owner"], wanted=Wanted())
+
+
 def archived(there):
     published(there, 3)
     Project.objects.filter(pk=there.project.pk).update(archived_at=timezone.now())
@@ -73,6 +79,10 @@ ACTIONS = {
     "an image without a box": (
         image,
         ("Propose now", "Propose now", "Draw boxes: one.png", "Draw boxes: one.png", ""),
+    ),
+    "cells being proposed": (
+        being_proposed,
+        ("Watch the proposing", "Watch the proposing", "Draw boxes: one.png", "Draw boxes: one.png", ""),
     ),
     "a region to learn from": (annotated, ("Start round", "Start round", "", "", "")),
     "a round at work": (at_work, ("Watch round 1",) * 5),

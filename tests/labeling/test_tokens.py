@@ -31,7 +31,8 @@ pytestmark = pytest.mark.django_db
 
 # What a token of the scope annotate may do besides reading. Everything that is not named here needs manage.
 ANNOTATE = {
-    ("post", "gallery-likeness"), ("post", "gallery-map"), ("post", "image-workspace"), ("post", "image-smart"), ("post", "image-refusion"),
+    ("post", "gallery-map"),
+    ("post", "gallery-likeness"), ("post", "image-workspace"), ("post", "image-smart"), ("post", "image-refusion"),
     ("post", "image-refusion-former"), ("post", "layer-presence"), ("post", "layer-operations"), ("post", "activity"),
     ("post", "item-next"), ("post", "item-review"), ("post", "item-begin"), ("post", "item-renew"),
     ("post", "item-finish"), ("post", "item-skip"), ("post", "item-release"), ("post", "item-accept"),
