@@ -12,12 +12,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
+from inference import registry
 from inference.archives import folder_of
 from inference.documents.base import JsonObject
 from inference.documents.methods import TRAINABLE, Method
@@ -120,10 +120,8 @@ class MethodModule(Protocol):
 
 
 def module_of(name: str) -> MethodModule:
-    """The module of a method, imported now. Raises InferenceError for a name that is not registered."""
-    if name not in TRAINABLE:
-        raise InferenceError(f"there is no method {name!r}; there are {', '.join(TRAINABLE)}")
-    return cast("MethodModule", import_module(TRAINABLE[name].module))
+    """The module of a method, imported now. Raises UnknownModel for a name that is not registered."""
+    return cast("MethodModule", registry.method(name))
 
 
 def train(
