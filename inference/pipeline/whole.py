@@ -100,7 +100,7 @@ def settings_for(configuration: RoundConfiguration, *, device: str) -> Any:
 
 def with_changes(settings: Any, recipe: Recipe) -> Any:
     """The settings (a dataclass) with steps and rate changed in each schedule that they hold."""
-    changed = {name: value for name, value in recipe.change.items() if name in ("steps", "lr")}
+    changed: dict[str, Any] = {name: value for name, value in recipe.change.items() if name in ("steps", "lr")}
     if not changed:
         return settings
     found = {}
@@ -221,9 +221,7 @@ def found_by(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], Model
         new = is_new(boxes, field, chosen.person_overlap)
         kept = [row for row in range(len(numbers)) if row in source_of or new[row]]
         classes = [int(found.classes[number - 1]) if knows_classes else None for number in numbers]
-        judged = {"whole": renumbered(found.labels, numbers)} if is_judged(field) else {}
-        return PredictionUnit(
-            **judged,
+        unit = PredictionUnit(
             m_d=renumbered(found.labels, [numbers[row] for row in kept]),
             boxes=boxes[kept],
             scores=scores[kept],
@@ -232,6 +230,9 @@ def found_by(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], Model
             detected_boxes=boxes,
             detected_scores=scores,
         )
+        if is_judged(field):
+            unit["whole"] = renumbered(found.labels, numbers)
+        return unit
 
     named = trained.models
     net = f" on {named['encoder']}" if "encoder" in named else ""
