@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from inference import detectors, encoders, prompters, segmenters
+from inference.documents.methods import TRAINABLE
 from inference.types import Architecture, Encoder, InferenceError, Prompter, Trainer
 from inference.weights import catalogue
 
@@ -74,6 +75,13 @@ def trainer(kind: str, name: str, preset: Any = "quick", **options: Any) -> Trai
     """kind "detector" or "segmenter"; preset: a name of PRESETS, or the model's own settings."""
     made: Trainer = find(TRAINERS[kind], name)(preset, **options)
     return made
+
+
+def method(name: str) -> Any:
+    """The module of a method that is trained as a whole or on files; inference/methods/frame.py says what it has."""
+    if name not in TRAINABLE:
+        raise UnknownModel(f"there is no method {name!r}; there are {', '.join(TRAINABLE)}")
+    return import_module(TRAINABLE[name].module)
 
 
 def encoder(name: str = encoders.DEFAULT.name, **options: Any) -> Encoder:

@@ -100,16 +100,29 @@ def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, chosen: Instan
     )
 
 
-def tidied(labels: Labels, chosen: Instances, crumb: float, *, keep: list[int] | None = None) -> tuple[Labels, int]:
+def tidied(
+    labels: Labels,
+    chosen: Instances,
+    crumb: float,
+    *,
+    keep: Sequence[int] = (),
+) -> tuple[Labels, int]:
     """The cells without those below the least area and without crumbs, and how many were left out.
 
-    crumb  px below which a cell is a crumb; keep: ids that stay
+    crumb  px below which a cell is a crumb
+    keep   ids that stay
     """
-    count = int(labels.max(initial=0))
-    kept = keep or []
-    small = np.bincount(labels.ravel(), minlength=count + 1) < chosen.smallest
-    small[[0, *kept]] = False
-    dropped = int(np.count_nonzero(np.isin(np.flatnonzero(small), np.unique(labels))))
-    large = np.where(small[labels], 0, labels).astype(np.int32)
-    found, crumbs = without_crumbs(large, crumb, boxes=count, keep=kept, lone=lone_share(chosen.crumbs))
+    areas = np.bincount(labels.ravel())
+    small = (areas > 0) & (areas < chosen.smallest)
+    small[[0, *keep]] = False
+    large = labels.copy()
+    large[small[labels]] = 0
+    found, crumbs = without_crumbs(
+        large,
+        crumb,
+        boxes=len(areas) - 1,
+        keep=list(keep),
+        lone=lone_share(chosen.crumbs),
+    )
+    dropped = int(small.sum())
     return found, crumbs + dropped

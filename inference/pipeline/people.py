@@ -1,7 +1,5 @@
 """What people have said of an image, as stages need it: what it teaches, and where nothing is to be proposed."""
 
-from typing import Any
-
 import numpy as np
 
 from inference.documents.snapshot import Snapshot
@@ -10,6 +8,8 @@ from inference.metrics import box_iou
 from inference.pipeline.snapshots import Cell, Field, boxes_of_cells
 from inference.pipeline.units import Setting
 from inference.types import Boxes, Mask
+
+REJECTED = 0.5  # IoU with a rejected proposal above which a detection is the same; it is not proposed again
 
 
 def taught_by(setting: Setting, field: Field) -> tuple[list[Cell], Mask]:
@@ -23,32 +23,49 @@ def proposed_on(content: Snapshot, field: Field) -> Field:
     return field.unspoken() if content.blinded else field
 
 
-def is_new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
+def is_new(boxes: Boxes, field: Field, overlap: float) -> Mask:
     """(n,) bool: detections where a person has not spoken yet."""
-    fresh = np.ones(len(boxes), bool)
     if not len(boxes):
-        return fresh
-    x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
-    y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, field.height - 1)
-    fresh &= ~_whole_region(field)[y, x]
+        return np.ones(0, bool)
     people = np.concatenate([boxes_of_cells(field.cells), field.cannot_tell])
-    if len(people):
-        fresh &= box_iou(boxes, people).max(axis=1) <= overlap
+    spoken = _middles_in(boxes, _whole_region(field))
+    spoken |= _overlapping(boxes, people, overlap)
+    spoken |= _overlapping(boxes, field.rejected, REJECTED)
     for cell in field.cells:
         if cell.is_point:
-            fresh &= ~_around(boxes, cell.centre)
-    if len(field.rejected):
-        fresh &= box_iou(boxes, field.rejected).max(axis=1) <= 0.5  # a person said no: do not propose it again
-    return fresh
+            spoken |= _around(boxes, cell.centre)
+    return ~spoken
 
 
-def _around(boxes: Boxes, point: tuple[float, float]) -> np.ndarray[Any, Any]:
-    """(n,) bool: boxes in which a point lies."""
-    x, y = point
-    inside: np.ndarray[Any, Any] = (boxes[:, 0] <= x) & (x < boxes[:, 2]) & (boxes[:, 1] <= y) & (y < boxes[:, 3])
+def _middles_in(boxes: Boxes, region: Mask) -> Mask:
+    """(n,) bool: boxes whose middle lies in a region (H, W)."""
+    height, width = region.shape
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    columns = np.clip(middles[:, 0].astype(int), 0, width - 1)
+    rows = np.clip(middles[:, 1].astype(int), 0, height - 1)
+    inside: Mask = region[rows, columns]
     return inside
 
 
-def _whole_region(field: Field) -> np.ndarray[Any, Any]:
+def _overlapping(boxes: Boxes, others: Boxes, overlap: float) -> Mask:
+    """(n,) bool: boxes with an IoU above `overlap` with any of the others."""
+    if not len(others):
+        return np.zeros(len(boxes), bool)
+    best = box_iou(boxes, others).max(axis=1)
+    found: Mask = best > overlap
+    return found
+
+
+def _around(boxes: Boxes, point: tuple[float, float]) -> Mask:
+    """(n,) bool: boxes in which a point lies."""
+    x, y = point
+    across = (boxes[:, 0] <= x) & (x < boxes[:, 2])
+    down = (boxes[:, 1] <= y) & (y < boxes[:, 3])
+    inside: Mask = across & down
+    return inside
+
+
+def _whole_region(field: Field) -> Mask:
     """Where people said that every cell is annotated, or that nothing is to be annotated."""
-    return rasterise_boxes(np.concatenate([field.exhaustive, field.ignore]), field.width, field.height)
+    regions = np.concatenate([field.exhaustive, field.ignore])
+    return rasterise_boxes(regions, field.width, field.height)

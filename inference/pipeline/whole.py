@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from pydantic import JsonValue
 
+from inference import registry
 from inference.documents.configuration import Instances, Recipe, RoundConfiguration
 from inference.documents.methods import METHODS
 from inference.documents.stage_reports import ModelNames, TrainingFacts
 from inference.masks import cells_of, rasterise_boxes
-from inference.methods import frame
 from inference.metrics import box_iou
 from inference.pipeline.acquisition import embedding, image_scores
 from inference.pipeline.evaluation import is_judged
@@ -50,8 +50,7 @@ def train(setting: Setting) -> tuple[Path, TrainingFacts]:
     output = setting.work / "training"
     output.mkdir(parents=True, exist_ok=True)
     with catalogue.own_weights(configuration.prompter.name, setting.inputs.prompter):
-        folder = frame.train(
-            configuration.method,
+        folder = registry.method(configuration.method).train(
             learned,
             checked,
             settings,
@@ -74,7 +73,7 @@ def train(setting: Setting) -> tuple[Path, TrainingFacts]:
 def described(configuration: RoundConfiguration) -> str:
     """The method with its version, and the net that it composes."""
     method = METHODS[configuration.method]
-    version = frame.module_of(method.name).METHOD
+    version = str(registry.method(method.name).METHOD)
     return f"{version} on {configuration.prompter.name}" if method.nets else version
 
 
@@ -95,14 +94,13 @@ def settings_for(configuration: RoundConfiguration, *, device: str) -> Any:
     recipe = configuration.training
     options = {"prompter": configuration.prompter.name} if method.nets else {}
     seed = recipe.change.get("seed", 0)
-    module = frame.module_of(method.name)
-    made = module.settings_of(recipe.preset, device=device, seed=seed, **options)
+    made = registry.method(method.name).settings_of(recipe.preset, device=device, seed=seed, **options)
     return with_changes(made, recipe)
 
 
 def with_changes(settings: Any, recipe: Recipe) -> Any:
     """The settings (a dataclass) with steps and rate changed in each schedule that they hold."""
-    changed = {name: value for name, value in recipe.change.items() if name in ("steps", "lr")}
+    changed: dict[str, Any] = {name: value for name, value in recipe.change.items() if name in ("steps", "lr")}
     if not changed:
         return settings
     found = {}
@@ -223,9 +221,7 @@ def found_by(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], Model
         new = is_new(boxes, field, chosen.person_overlap)
         kept = [row for row in range(len(numbers)) if row in source_of or new[row]]
         classes = [int(found.classes[number - 1]) if knows_classes else None for number in numbers]
-        judged = {"whole": renumbered(found.labels, numbers)} if is_judged(field) else {}
-        return PredictionUnit(
-            **judged,
+        unit = PredictionUnit(
             m_d=renumbered(found.labels, [numbers[row] for row in kept]),
             boxes=boxes[kept],
             scores=scores[kept],
@@ -234,17 +230,20 @@ def found_by(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], Model
             detected_boxes=boxes,
             detected_scores=scores,
         )
+        if is_judged(field):
+            unit["whole"] = renumbered(found.labels, numbers)
+        return unit
 
     named = trained.models
     net = f" on {named['encoder']}" if "encoder" in named else ""
     return make, ModelNames(method=f"{named.get('net') or named['detector']}{net}")
 
 
-def opened(artifact: Path, setting: Setting) -> frame.Trained:
-    """The trained method; what is unpacked for that is removed again."""
+def opened(artifact: Path, setting: Setting) -> Any:
+    """The trained method (inference/methods/frame.py, Trained); what is unpacked for that is removed again."""
     with tempfile.TemporaryDirectory(dir=setting.work) as folder, zipfile.ZipFile(artifact) as archive:
         archive.extractall(folder)  # written by `zipped`, and its hash was checked
-        return frame.load(Path(folder), device=setting.device)
+        return registry.method(setting.configuration.method).load(Path(folder), device=setting.device)
 
 
 def matched(boxes: Boxes, cells: tuple[Cell, ...]) -> dict[int, Cell]:

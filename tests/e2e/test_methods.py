@@ -23,19 +23,17 @@ def page(browser: "Browser"):
         yield page
 
 
-def run_round(page: "Page", rounds: str, method: str, **settings: str) -> None:
+def run_round(page: "Page", rounds: str, method: str, settings: dict[str, str]) -> None:
     """Start a round of a method with the preset tiny and wait until it has ended."""
     page.goto(rounds)
     page.get_by_label("Method", exact=True).select_option(method)
     page.get_by_label("Preset").select_option("tiny")
     page.get_by_text("Settings of the round").click()
     for label, value in settings.items():
-        page.get_by_label(label.replace("_", " ")).fill(value)
+        page.get_by_label(label).fill(value)
     page.get_by_role("button", name="Start round").click()
     page.wait_for_url("**/rounds/*/")
-    page.get_by_text("Done: its proposals are on the images").or_(page.get_by_text("Finished:")).first.wait_for(
-        timeout=10 * MINUTES
-    )
+    page.get_by_text("Done: its proposals are on the images").wait_for(timeout=10 * MINUTES)
 
 
 def test_two_methods_from_the_form_to_their_comparison(page: "Page", running: Running):
@@ -54,15 +52,15 @@ def test_two_methods_from_the_form_to_their_comparison(page: "Page", running: Ru
     assert page.get_by_label("Training steps").is_visible() and not page.get_by_label("λ, smoothness").is_visible()
 
     # 2. a round of CellBoxify, whose proposals stand on the images
-    run_round(page, f"{project}/rounds/", "cellboxify", Training_steps="60")
-    page.get_by_text("Training of the method").wait_for()
+    run_round(page, f"{project}/rounds/", "cellboxify", {"Training steps": "12", "Crumbs, share": "0"})
+    page.get_by_role("region", name="Stages").get_by_text("Training of the method").wait_for()
     page.get_by_text("This method has no fusion").wait_for()
     bench = Bench(page)
     bench.open(f"{running.address}/images/{made['image']}/")
-    assert {cell["kind"] for cell in bench.cells()} >= {"cell"}
+    assert bench.proposals()
 
     # 3. a round of BoxCell beside it, and both compared
-    run_round(page, f"{project}/rounds/", "boxcell")
+    run_round(page, f"{project}/rounds/", "boxcell", {})
     page.goto(f"{project}/rounds/")
     page.get_by_role("link", name="Compare methods").click()
     costs = page.get_by_role("region", name="What each method took")

@@ -79,11 +79,12 @@ def test_every_prompter_that_a_round_offers_is_one_of_the_registry_and_the_other
         ({}, {"boxcell": 1, "boxcell-points": 20}),
         ({"points": 12}, {"boxcell": 1, "boxcell-points": 8}),
         ({"points": 12, "boxes": 8}, {"boxcell": 0, "boxcell-points": 0}),
-        ({"masks": 30}, {"boxcell": 0, "boxcell-points": 0}),
+        ({"masks": 30}, {"boxcell": 0, "boxcell-points": 0, "insta-sam": 0, "cfr-sam": 170}),
     ],
 )
 def test_a_box_has_a_centre_and_a_mask_has_both(cells, missing):
-    assert {one.method.name: one.missing for one in offered(cells)} == missing
+    found = {one.method.name: one.missing for one in offered(cells)}
+    assert {name: found[name] for name in missing} == missing
 
 
 def test_each_cell_of_a_snapshot_counts_once_as_the_most_that_is_said_of_it():

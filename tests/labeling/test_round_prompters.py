@@ -6,7 +6,7 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 
 from inference import registry
-from inference.methods import frame
+from inference.methods import des_sam
 from inference.pipeline import imported_weights
 from inference.prompters.sam_nets import SamNet, TinyViT
 from inference.types import InferenceError
@@ -65,11 +65,11 @@ def test_own_weights_of_a_prompter_are_known_by_their_tensors_and_teach_a_round(
     assert round_.parameters.evaluation.elsewhere == ("prompter",)
     composed = []
 
-    def train(name, *samples, **given):
+    def train(*samples, **given):
         composed.append(catalogue.found("mobile-sam").read_bytes())
         raise InferenceError("far enough: a net of this size takes minutes here")
 
-    monkeypatch.setattr(frame, "train", train)
+    monkeypatch.setattr(des_sam, "train", train)
     run_all(tasks.run_stage, sent)
     round_.refresh_from_db()
     assert (round_.state, "far enough" in round_.error) == (Round.State.FAILED, True)

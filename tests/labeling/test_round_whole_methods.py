@@ -59,7 +59,6 @@ def few_cells(monkeypatch):
     known = {**METHODS, "cfr-sam": method}
     for module in ("labeling.rounds.snapshots", "labeling.rounds.methods", "labeling.rounds.execution.services"):
         monkeypatch.setattr(f"{module}.METHODS", known)
-    monkeypatch.setattr("inference.methods.frame.TRAINABLE", known)
 
 
 @pytest.fixture

@@ -239,19 +239,25 @@ class RoundList(APIView):
     @contract(body=RoundStart, answer=StartedRound, status=202)
     def post(self, request: Request, project: int, *, body: RoundStart) -> StartedRound:
         found = reach_project(request, "manage", project)
+        changes = body.changes.model_dump(exclude_none=True) if body.changes else {}
         made = start_round(
             project=found,
             by=person(request),
             preset=body.preset,
-            changes=body.changes.model_dump(exclude_none=True) if body.changes else {},
+            changes=changes,
             same_patient=body.same_patient,
             start=body.start.as_starts() if body.start else {},
             line_up=body.line_up,
         )
-        chosen = made.parameters
-        meant = {"method": chosen.method, "preset": made.preset, "prompter": chosen.prompter.name}
-        limits = limit_answers(limitations(found, learns=learns_something(made), **meant))
-        return StartedRound.model_validate({**dict(round_answer(made)), "limits": limits})
+        limits = limitations(
+            found,
+            learns=learns_something(made),
+            method=made.parameters.method,
+            preset=made.preset,
+            prompter=changes.get("prompter", ""),
+        )
+        stated = limit_answers(limits)
+        return StartedRound.model_validate({**dict(round_answer(made)), "limits": stated})
 
 
 class BeforeRound(APIView):
@@ -262,10 +268,9 @@ class BeforeRound(APIView):
         found = reach_project(request, "see", project)
         time = estimate(found, query.preset, device=query.device, method=query.method)
         estimate_answer = EstimateAnswer(**asdict(time)) if time else None
-        meant = {"method": query.method, "preset": query.preset, "prompter": query.prompter or ""}
-        limits = limit_answers(limitations(found, **meant))
+        limits = limitations(found, method=query.method, preset=query.preset, prompter=query.prompter or "")
         methods = [method_answer(one) for one in offered(work_of(found).taught_by)]
-        return BeforeAnswer(limits=limits, estimate=estimate_answer, methods=methods)
+        return BeforeAnswer(limits=limit_answers(limits), estimate=estimate_answer, methods=methods)
 
 
 class RoundDetail(APIView):
