@@ -76,4 +76,4 @@ def _working_layers() -> QuerySet[Layer]:
 def _names_on(sheet: Project, names: dict[int, str]) -> dict[int, str]:
     """Key of a class of the copy -> the name that its class has in the project now."""
     copied = LabelClass.objects.filter(project=sheet).values_list("pk", "copied_from", "name")
-    return {key: names.get(source, name) for key, source, name in copied}
+    return {key: name if source is None else names.get(source, name) for key, source, name in copied}
