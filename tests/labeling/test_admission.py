@@ -161,8 +161,8 @@ def test_a_new_skill_leads_to_images_before_the_start_of_the_queue(team):
     Image.objects.filter(pk=team.items[0].image_id).update(tags=["brain"])
     reads(Membership.objects.get(project=team.project, user=team.people[1]), "brain")
     declare_workflow(project=team.project, by=team.owner, matches_skills=True)
-    taken = services.take_next(project=team.project, user=one)
-    assert taken.item_id == second
+    claimed = services.take_next(project=team.project, user=one)
+    assert claimed.item_id == second
     services.finish_item(item_id=second, user=one)
     reads(team.one, "brain")
     assert services.take_next(project=team.project, user=one).item_id == first
