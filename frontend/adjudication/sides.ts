@@ -67,13 +67,13 @@ export function nextOpen(places: readonly Place[], from: number): number | null 
   return null;
 }
 
-/** The cell that is edited at a place: what somebody has put there before, else the side that was taken, else that under
- *  the pointer, else the one that has a cell. null: nobody has drawn a cell here.
+/** The cell that is edited at a place: what somebody has put there before, else the side that was taken, else that
+ *  under the pointer, else the one that has a cell. null: nobody has drawn a cell here.
  *  hovered: 0 the left side, 1 the right one, null neither */
 export function cellToEdit({ sides, edited, decision }: Place, hovered: number | null): SideCell | null {
   if (edited.length) return edited[0];
-  const taken = { left: 0, right: 1 }[decision as string] ?? hovered;
-  const first = taken === null ? null : sides[taken];
+  const chosen = { left: 0, right: 1 }[decision as string] ?? hovered;
+  const first = chosen === null ? null : sides[chosen];
   return first ?? sides.find((side) => side !== null) ?? null;
 }
 

@@ -56,7 +56,7 @@ describe("the sides of places where readings differ", () => {
     expect(withClass(cell(8, 3), 5)).toMatchObject({ label_class: 5, box: [8, 0, 12, 4] });
   });
 
-  it("edits what was put there, else the side that was taken, else that under the pointer, else the one there is", () => {
+  it("edits what was put there, else the side taken, else that under the pointer, else the one there is", () => {
     const both: Place["sides"] = [cell(0, 1), cell(8, 2)];
     const put = { ...place(both, "edited"), edited: [cell(20, 3)] };
     expect(cellToEdit(put, 1)?.label_class).toBe(3);

@@ -29,7 +29,9 @@ def keeps_apart(user: User, image: str = "pk") -> Q:
     events = items.model._meta.get_field("events").related_model
     assert events is not None
     unblinded = events._default_manager.filter(item=OuterRef("pk"), act=UNBLIND, by=user)
-    return Q(Exists(items.filter(~Exists(unblinded)))) | Q(Exists(_answers(user, image)))
+    still_open = items.filter(~Exists(unblinded))
+    answers = _answers(user, image)
+    return Q(Exists(still_open)) | Q(Exists(answers))
 
 
 def has_blinded_readings(image: Image) -> bool:
@@ -56,7 +58,10 @@ def _answers(user: User, image: str) -> QuerySet[Model]:
     """The locked consensus of an image, where the project draws tests from these (qualification/) and `user` does not
     lead it: somebody who has seen the answers cannot be tested."""
     consensus = Image._meta.get_field("consensus").related_model
-    leads = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["export"])
+    leads = Project.objects.filter(
+        memberships__user=user,
+        memberships__role__in=MAY["export"],
+    )
     locked = consensus._default_manager.filter(image=OuterRef(image), locked_in__isnull=False)
     tested = locked.filter(image__project__curricula__isnull=False)
     return tested.exclude(image__project__in=leads.values("pk"))

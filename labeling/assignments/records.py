@@ -1,6 +1,7 @@
 """The small writes that every act on an item is made of. Callers hold the item's row lock."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.dispatch import Signal
@@ -52,6 +53,15 @@ def readings_of(*, project: Project, user: User) -> QuerySet[Reading]:
     """The readings of `user` in a project, those of copies that its queue has handed out too."""
     here = Q(item__project=project) | Q(item__project__workflow__handed_out_by=project)
     return Reading.objects.filter(here, reader=user, item__image__deleted_at__isnull=True)
+
+
+def copy_instead(*, project: Project, user: User) -> WorkItem | None:
+    """The copy that `user` gets instead of the first image of the queue; None where no room above has one for them."""
+    answers: list[tuple[Any, Any]] = queue_asked.send(sender=Project, project=project, user=user)
+    for _receiver, item in answers:
+        if isinstance(item, WorkItem):
+            return item
+    return None
 
 
 def lock_item(pk: int) -> WorkItem:

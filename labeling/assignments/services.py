@@ -14,6 +14,7 @@ from labeling.assignments.models import ItemEvent, Reading, Workflow, WorkItem
 from labeling.assignments.queue_start import keep_start, parts_from_start, queue_version
 from labeling.assignments.records import (
     close_reading,
+    copy_instead,
     count_places,
     give_back,
     hand_on_if_read,
@@ -21,7 +22,6 @@ from labeling.assignments.records import (
     lock_member,
     move,
     open_reading,
-    queue_asked,
     queue_project,
     readings_of,
     record,
@@ -89,9 +89,9 @@ def _take(project: Project, user: User, workflow: Workflow) -> Reading | None:
     mine = _lock_own(project, user)
     if mine is not None:
         return _begin(mine, workflow, user)
-    for _receiver, handed_out in queue_asked.send(sender=Project, project=project, user=user):
-        if handed_out is not None:
-            return _begin(lock_item(handed_out.pk), workflow, user)
+    handed_out = copy_instead(project=project, user=user)
+    if handed_out is not None:
+        return _begin(lock_item(handed_out.pk), workflow, user)
     queue = queue_for(project=project, user=user)
     version = queue_version(project)  # before the search: what becomes free meanwhile makes the answer an old one
     item = None

@@ -19,7 +19,9 @@ class ControlPlanOf(APIView):
     def get(self, request: Request, project: int) -> ControlPlanOfProject:
         found = reach_project(request, "see", project)
         plan = ControlPlan.objects.filter(project=found).select_related("owner").first()
-        return ControlPlanOfProject(plan=self._answer(plan, request) if plan else None)
+        if plan is None:
+            return ControlPlanOfProject(plan=None)
+        return ControlPlanOfProject(plan=self._answer(plan, request))
 
     @contract(body=ControlPlanBody, answer=ControlPlanAnswer)
     def post(self, request: Request, project: int, *, body: ControlPlanBody) -> ControlPlanAnswer:
@@ -28,7 +30,14 @@ class ControlPlanOf(APIView):
         if owner is None:
             raise Invalid(f"{body.owner}: no member of this project has this id", field="owner")
         given = body.model_dump(exclude={"owner"})
-        return self._answer(declare_plan(project=found, by=person(request), owner=owner, **given), request)
+        plan = declare_plan(
+            project=found,
+            by=person(request),
+            owner=owner,
+            **given,
+        )
+        return self._answer(plan, request)
 
     def _answer(self, plan: ControlPlan, request: Request) -> ControlPlanAnswer:
-        return plan_answer(plan, has_results=plan.owner_id == person(request).pk)
+        is_owner = plan.owner_id == person(request).pk
+        return plan_answer(plan, has_results=is_owner)

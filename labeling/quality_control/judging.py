@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from django.db.models import QuerySet
+
 from inference.agreement.readings import Cell
 from inference.types import BoxMask
 from labeling.annotations.models import Annotation, Layer
@@ -29,10 +31,11 @@ def judge_check(check: CheckField) -> Counted:
     if check.kind == CheckField.Kind.CONTROL:
         before = reference_cells(check.image)
     else:
-        own = Layer.objects.filter(image=check.image, kind=Layer.Kind.WORKING, annotator=check.reader).first()
-        before = _cells(own, names)
-    sheet = Layer.objects.filter(image__project=check.sheet, kind=Layer.Kind.WORKING).first()
-    drawn = _cells(sheet, _names_on(check.sheet, names))
+        own = _working_layers().filter(image=check.image, annotator=check.reader)
+        before = _cells(own.first(), names)
+    sheet = _working_layers().filter(image__project=check.sheet)
+    names_there = _names_on(check.sheet, names)
+    drawn = _cells(sheet.first(), names_there)
     if check.is_mirrored:
         drawn = [mirrored(cell, check.image.width) for cell in drawn]
     return counted(before, drawn)
@@ -57,11 +60,20 @@ def mirrored(cell: Cell, width: int) -> Cell:
 def _cells(layer: Layer | None, names: dict[int, str]) -> list[Cell]:
     if layer is None:
         return []
-    rows = Annotation.objects.filter(layer=layer, deleted=False, kind=Annotation.Kind.CELL)
-    return [cell_of(row, names) for row in rows.filter(status=Annotation.Status.CONFIRMED).order_by("pk")]
+    rows = Annotation.objects.filter(
+        layer=layer,
+        deleted=False,
+        kind=Annotation.Kind.CELL,
+        status=Annotation.Status.CONFIRMED,
+    )
+    return [cell_of(row, names) for row in rows.order_by("pk")]
+
+
+def _working_layers() -> QuerySet[Layer]:
+    return Layer.objects.filter(kind=Layer.Kind.WORKING)
 
 
 def _names_on(sheet: Project, names: dict[int, str]) -> dict[int, str]:
     """Key of a class of the copy -> the name that its class has in the project now."""
     copied = LabelClass.objects.filter(project=sheet).values_list("pk", "copied_from", "name")
-    return {key: names.get(source, name) for key, source, name in copied}
+    return {key: name if source is None else names.get(source, name) for key, source, name in copied}

@@ -23,11 +23,17 @@ def hand_out(sender: Any, project: Project, user: User, **_more: Any) -> WorkIte
 @receiver(reading_changed, dispatch_uid="labeling.quality_control.reading_changed")
 def judge_when_finished(sender: Any, reading: Reading, **_more: Any) -> None:
     """In the transaction that finishes the reading."""
-    if reading.state == ReadingState.FINISHED and reading.item.project.is_sheet:
+    is_finished = reading.state == ReadingState.FINISHED
+    if is_finished and reading.item.project.is_sheet:
         finish_check(reading.item)
 
 
 @receiver(post_delete, sender=Membership, dispatch_uid="labeling.quality_control.member_left")
 def close_copies(sender: Any, instance: Membership, **_more: Any) -> None:
-    copies = CheckField.objects.filter(plan__project=instance.project_id, reader=instance.user_id)
-    Membership.objects.filter(project__in=copies.values("sheet"), user=instance.user_id).delete()
+    copies = CheckField.objects.filter(
+        plan__project=instance.project_id,
+        reader=instance.user_id,
+    )
+    sheets = copies.values("sheet")
+    members = Membership.objects.filter(project__in=sheets, user=instance.user_id)
+    members.delete()

@@ -16,7 +16,7 @@ from labeling.images.patients import Centre
 from labeling.projects.models import Membership, Seniority
 from labeling.projects.services import NotAllowed, describe_member
 from tests.factories import LabelClassFactory
-from tests.labeling.pages import signed_in
+from tests.labeling.pages import page_text, signed_in
 from tests.labeling.team import acts_of, fresh, make_team
 
 pytestmark = pytest.mark.django_db
@@ -161,8 +161,8 @@ def test_a_new_skill_leads_to_images_before_the_start_of_the_queue(team):
     Image.objects.filter(pk=team.items[0].image_id).update(tags=["brain"])
     reads(Membership.objects.get(project=team.project, user=team.people[1]), "brain")
     declare_workflow(project=team.project, by=team.owner, matches_skills=True)
-    taken = services.take_next(project=team.project, user=one)
-    assert taken.item_id == second
+    claimed = services.take_next(project=team.project, user=one)
+    assert claimed.item_id == second
     services.finish_item(item_id=second, user=one)
     reads(team.one, "brain")
     assert services.take_next(project=team.project, user=one).item_id == first
@@ -185,3 +185,12 @@ def test_skills_are_set_on_the_page_team_and_by_api(team):
     assert declined.status_code == 422
     team.one.refresh_from_db()
     assert team.one.skills == ["brain"]
+
+
+def test_my_work_leads_somebody_who_is_not_admitted_to_learning(team):
+    person = team.people[0]
+    declare_workflow(project=team.project, by=team.owner, needs_admission=True)
+    home = page_text(signed_in(person).get(reverse("home")))
+    assert "Learn first: Breast" in home and "Nothing is left for you" not in home
+    admit(project=team.project, person=person, label_class=team.label_class, by=team.owner)
+    assert "Learn first" not in page_text(signed_in(person).get(reverse("home")))

@@ -169,6 +169,7 @@ def api_bodies(there, route: str) -> Any:
         "slide-list": {"root": "nowhere", "paths": ["a.svs"]},
         "class-list": {"name": "mitosis"}, "class-merge": {"into": 1},
         "attempt-list": {"kind": "training"}, "admission-list": {"person": 1, "label_class": 1},
+        "control-plan": {"owner": 1, "consequence": "none"},
         "project-attributes": {"attributes": []}, "member-list": {"username": "okafor"},
         "member-detail": {"role": "viewer"}, "project-round-policy": {"promotes_itself": True},
         "project-notices": {"notify_by_mail": False}, "image-accept": {"ids": [str(uuid.UUID(int=7))]},

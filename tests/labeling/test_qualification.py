@@ -249,3 +249,24 @@ def test_somebody_who_takes_part_no_more_opens_no_field(school):
     school.project.memberships.filter(user=school.student).delete()
     with pytest.raises((NotAllowed, Http404)):
         services.open_field(field_id=attempt.fields.get().pk, person=school.student)
+
+
+def test_whoever_may_be_tested_sees_no_answer(school):
+    image = school.images[0]
+    reviewer = MembershipFactory(project=school.project, role=Role.REVIEWER).user
+
+    def sees(user) -> bool:
+        return Layer.objects.visible_to(user).filter(image=image, kind=Layer.Kind.CONSENSUS).exists()
+
+    assert sees(school.student), "nobody is tested yet"
+    school.declare()
+    assert not sees(school.student)
+    assert sees(school.owner) and sees(reviewer)
+
+
+def test_the_page_leads_from_learn_to_the_guidelines_that_are_to_be_acknowledged(school):
+    school.declare()
+    write_guideline(project=school.project, by=school.owner, text="Draw.", must_acknowledge=True)
+    page = signed_in(school.student)
+    begun = page.post(reverse("learning", args=[school.project.pk]), {"kind": "training"})
+    assert begun["Location"] == reverse("guidelines", args=[school.project.pk])

@@ -292,8 +292,8 @@ def test_the_page_tells_everybody_of_the_plan_and_the_owner_alone_of_results(alw
     ward.read(ward.pull())
     ward.read(ward.pulled(Kind.CONTROL), PLACES[:2])
     address = reverse("quality-control", args=[ward.project.pk])
-    told = page_text(signed_in(ward.student).get(address))
-    assert "We talk about it." in told and "0.667" not in told and "Results by reader" not in told
+    for_all = page_text(signed_in(ward.student).get(address))
+    assert "We talk about it." in for_all and "0.667" not in for_all and "Results by reader" not in for_all
     shown = page_text(signed_in(ward.owner).get(address))
     assert "Results by reader" in shown and "0.667" in shown
 
@@ -333,8 +333,8 @@ def test_the_api_declares_a_plan_and_gives_results_to_their_owner():
     body = {"owner": ward.owner.pk, "consequence": "A talk.", "control_percent": 7}
     declared = lead.post(address, body, format="json")
     assert declared.status_code == 200 and declared.json()["results"] == []
-    told = reader.get(address).json()["plan"]
-    assert told["control_percent"] == 7 and told["results"] is None
+    for_all = reader.get(address).json()["plan"]
+    assert for_all["control_percent"] == 7 and for_all["results"] is None
     assert lead.post(address, body | {"owner": 0}, format="json").status_code == 422
 
 
