@@ -19,11 +19,19 @@ class SizesField(forms.CharField):
         super().__init__(label=_(rule.label), max_length=200, **given)
 
     def clean(self, value: Any) -> tuple[int, ...]:
-        words = [word for word in re.split(r"[\s,;]+", super().clean(value)) if word]
+        text = super().clean(value)
+        found: set[int] = set()
+        for word in re.split(r"[\s,;]+", text.strip()):
+            found.add(self._number(word))
+        return tuple(sorted(found))
+
+    def _number(self, word: str) -> int:
         try:
-            return tuple(sorted({int(self.rule.parse(word) or 0) for word in words}))
+            number = self.rule.parse(word)
         except Invalid as error:
             raise forms.ValidationError(sentence(error)) from None
+        assert number is not None  # the rule is not optional
+        return int(number)
 
 
 def of(name: str, **given: Any) -> LimitedField:

@@ -22,7 +22,8 @@ def spreads_of(numbers: Numbers) -> dict[str, float]:
     found = numbers["mixed"][0]["seconds"]
     if reason := not_computed(found):
         raise ValueError(reason)
-    fields = len({row["field"] for row in numbers["fields"] if row["counts"]})
+    read = {row["field"] for row in numbers["fields"] if row["counts"]}
+    fields = len(read)
     levels = {
         "reader": (found["reader"], found["readers"]),
         "slope": (found["slope"], found["readers"]),
@@ -30,8 +31,12 @@ def spreads_of(numbers: Numbers) -> dict[str, float]:
         "field_slope": (found["field_slope"], fields),
         "residual": (found["residual"], _left(found, fields)),
     }
-    known = {name: (variance, count) for name, (variance, count) in levels.items() if variance and count > 1}
-    return {name: round(upper(variance, count - 1), DIGITS) for name, (variance, count) in known.items()}
+    spreads: dict[str, float] = {}
+    for name, (variance, count) in levels.items():
+        if variance and count > 1:
+            limit = upper(variance, count - 1)
+            spreads[name] = round(limit, DIGITS)
+    return spreads
 
 
 def _left(found: MixedNumbers, fields: int) -> int:
@@ -41,4 +46,5 @@ def _left(found: MixedNumbers, fields: int) -> int:
 
 def upper(variance: float, df: int) -> float:
     """The standard deviation below which the true one lies in 80 of 100 pilots: variance * df is chi squared."""
-    return math.sqrt(variance * df / float(stats.chi2.ppf(1 - CERTAINTY, df)))
+    quantile = float(stats.chi2.ppf(1 - CERTAINTY, df))
+    return math.sqrt(variance * df / quantile)
