@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from labeling.site import reader_views, study_views
+from labeling.site import reader_views, size_views, study_views
 
 urlpatterns = [
     path("projects/<int:project>/studies/", study_views.studies, name="studies"),
     path("studies/<int:study>/", study_views.study, name="study"),
     path("studies/<int:study>/act/", study_views.act, name="study-act"),
     path("studies/<int:study>/edit/", study_views.edit_study, name="edit-study"),
+    path("studies/<int:study>/size/", size_views.study_size, name="study-size"),
     path("studies/<int:study>/copy/", study_views.copy_study, name="copy-study"),
     path("studies/<int:study>/redraw/", study_views.redraw_study, name="redraw-study"),
     path("studies/<int:study>/readers/<int:participant>/remove/", study_views.remove_reader, name="remove-reader"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from inference.documents.base import JsonObject
+from inference.documents.base import JsonObject, JsonValue
 from labeling.studies.protocol.documents import FrozenProtocol
 
 TYPES = {
@@ -36,7 +36,7 @@ def metadata(
     code: str,
 ) -> JsonObject:
     """paths: of the files in the bundle. The date is that of the lock, before it that of the freezing."""
-    parts = [{"@id": path} for path in sorted(paths)]
+    parts: list[JsonValue] = [{"@id": path} for path in sorted(paths)]
     root: JsonObject = {
         "@id": "./",
         "@type": "Dataset",
@@ -49,7 +49,7 @@ def metadata(
             "named there."
         ),
         "publisher": {"@id": "#controller"},
-        "hasPart": list(parts),
+        "hasPart": parts,
     }
     descriptor: JsonObject = {
         "@id": "ro-crate-metadata.json",

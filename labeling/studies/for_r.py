@@ -7,23 +7,22 @@ plan.csv      what the protocol declares, name and value
 expected.csv  the numbers of the report, which primary.R computes again
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from labeling.studies.analysis.mixed import MEASURES, offered, value_of
 from labeling.studies.figures import not_computed
-from labeling.studies.protocol.documents import ContrastNumbers, MixedNumbers, Numbers
+from labeling.studies.protocol.documents import ContrastNumbers, Interval, MixedNumbers, Numbers, TTest
 
 SCRIPT = Path(__file__).with_name("primary.R")
 COLUMNS = [
     "item", "participant", "sequence", "period", "arm", "field",
     "reference_cells", "counts", "why_not", "active_s",
 ]  # fmt: skip
-COMPONENTS = ("reader", "slope", "field", "field_slope")
 Row = tuple[str, str, float]
+Named = tuple[str, object]  # of a quantity; a value that is no number was not computed
 
 
 def files(numbers: Numbers) -> dict[str, bytes]:
@@ -89,41 +88,58 @@ def _expected(numbers: Numbers) -> Iterator[Row]:
             yield from _numbers_of(arm, _crossed(measure, found))
 
 
-def _numbers_of(arm: str, named: dict[str, Any]) -> Iterator[Row]:
-    for quantity, value in named.items():
+def _numbers_of(arm: str, named: Iterable[Named]) -> Iterator[Row]:
+    for quantity, value in named:
         if isinstance(value, int | float):
             yield arm, quantity, float(value)
 
 
-def _primary(contrast: ContrastNumbers) -> dict[str, Any]:
+def _primary(contrast: ContrastNumbers) -> Iterator[Named]:
     time, quality = contrast["time"], contrast["quality"]
-    found: dict[str, Any] = {}
     if not not_computed(time):
-        found |= {"mean_reference": time["mean_reference"], "mean_arm": time["mean_arm"], "ratio": time["ratio"]}
-        found |= _ends("ratio", time["interval"])
-        if not not_computed(time["test"]):
-            found |= {"df": time["test"]["df"], "p": time["test"]["p"]}
-        found |= {"geometric_ratio": time["geometric"]["ratio"], **_ends("geometric", time["geometric"]["interval"])}
+        yield "mean_reference", time["mean_reference"]
+        yield "mean_arm", time["mean_arm"]
+        yield "ratio", time["ratio"]
+        yield from _ends("ratio", time["interval"])
+        yield from _test(time["test"])
+        yield "geometric_ratio", time["geometric"]["ratio"]
+        yield from _ends("geometric", time["geometric"]["interval"])
     if not not_computed(quality):
-        found |= {"quality_difference": quality["difference"], "quality_low": quality["low"], "quality_p": quality["p"]}
-    return found
+        yield "quality_difference", quality["difference"]
+        yield "quality_low", quality["low"]
+        yield "quality_p", quality["p"]
 
 
-def _ends(name: str, interval: Any) -> dict[str, Any]:
-    if not_computed(interval):
-        return {}
-    return {f"{name}_low": interval["low"], f"{name}_high": interval["high"]}
+def _test(test: TTest) -> Iterator[Named]:
+    if not not_computed(test):
+        yield "df", test["df"]
+        yield "p", test["p"]
 
 
-def _crossed(measure: str, found: MixedNumbers) -> dict[str, Any]:
+def _ends(name: str, interval: Interval) -> Iterator[Named]:
+    if not not_computed(interval):
+        yield f"{name}_low", interval["low"]
+        yield f"{name}_high", interval["high"]
+
+
+def _crossed(measure: str, found: MixedNumbers) -> Iterator[Named]:
     if not_computed(found) or found["fit"] == "not converged":
-        return {}
-    named: dict[str, Any] = dict(found)
-    values = {f"crossed_{measure}_{name}": named[name] for name in ("estimate", "low", "high", "df")}
-    # lmer is given the components that are above 0, so that both programs fit the same model.
-    components = {f"component_{measure}_{name}": named[name] for name in COMPONENTS if named[name]}
-    return values | components
+        return
+    yield f"crossed_{measure}_estimate", found["estimate"]
+    yield f"crossed_{measure}_low", found["low"]
+    yield f"crossed_{measure}_high", found["high"]
+    yield f"crossed_{measure}_df", found["df"]
+    components = {
+        "reader": found["reader"],
+        "slope": found["slope"],
+        "field": found["field"],
+        "field_slope": found["field_slope"],
+    }
+    for name, variance in components.items():
+        if variance:  # lmer is given the components that are above 0, so that both programs fit the same model
+            yield f"component_{measure}_{name}", variance
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, float_format="%.17g").encode()
+    text: str = table.to_csv(index=False, float_format="%.17g")
+    return text.encode()

@@ -133,6 +133,7 @@ def svg(numbers: Numbers, name: str) -> bytes:
 
 
 LINES = 66  # of text on a page
+PLOTS_A_PAGE = 3
 TOP = 0.91  # of the first line, and the step to the next: shares of the page's height
 STEP = 0.0132
 
@@ -151,11 +152,17 @@ def pdf(title: str, text: list[tuple[str, list[str]]], numbers: Numbers) -> byte
                 if line:
                     page.text(0.08, TOP - k * STEP, line, fontsize=9, weight=weight, va="top")
             pages.savefig(page)
-        page = Figure(figsize=(8.27, 11.69), layout="constrained")
-        FigureCanvasAgg(page)
-        for axes, plot in zip(page.subplots(len(PLOTS), 1), PLOTS.values(), strict=True):
-            plot(numbers, axes)
-        pages.savefig(page)
+        drawn = list(PLOTS.values())
+        for start in range(0, len(drawn), PLOTS_A_PAGE):
+            page = Figure(figsize=(8.27, 11.69), layout="constrained")
+            FigureCanvasAgg(page)
+            places = page.subplots(PLOTS_A_PAGE, 1)
+            on_page = drawn[start : start + PLOTS_A_PAGE]
+            for axes in places[len(on_page) :]:
+                axes.set_axis_off()
+            for axes, plot in zip(places, on_page, strict=False):
+                plot(numbers, axes)
+            pages.savefig(page)
     return out.getvalue()
 
 

@@ -52,6 +52,7 @@ PAGES = {
     "studies": "/projects/{studied}/studies/",
     "study being designed": "/studies/{draft}/",
     "edit a study": "/studies/{draft}/edit/",
+    "size of a study": "/studies/{draft}/size/",
     "freeze a study": "/studies/{draft}/freeze/",
     "delete a study": "/studies/{draft}/delete/",
     "study": "/studies/{study}/",

@@ -170,6 +170,7 @@ SURFACES: dict[str, str] = {
     "study": STUDY,
     "study-act": STUDY,
     "edit-study": STUDY,
+    "study-size": STUDY,
     "redraw-study": STUDY,
     "copy-study": STUDY,
     "remove-reader": STUDY,

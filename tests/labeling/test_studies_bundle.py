@@ -73,7 +73,8 @@ def test_the_report_finds_what_was_put_in_and_the_bundle_recomputes_it(study, tm
     kept_out = {"ro-crate-metadata.json", "SHA256SUMS", "SHA256SUMS.ed25519"}
     assert {part["@id"] for part in root["hasPart"]} == set(names) - kept_out
     checklists = zipfile.ZipFile(path).read("checklists.md").decode()
-    assert "## GRRAS" in checklists and "ratio 0.5" in checklists and "For the authors." in checklists
+    ratio = f"ratio {contrast['time']['ratio']:.3f}"
+    assert "## GRRAS" in checklists and ratio in checklists and "For the authors." in checklists
     assert {"r/primary.R", "r/fields.csv", "r/expected.csv", "r/imrmc_dice.csv"} <= set(names)
     for user in (p.user.username for p in study.participants.all()):
         assert not any(user.encode() in zipfile.ZipFile(path).read(name) for name in names)

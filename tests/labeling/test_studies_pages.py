@@ -28,6 +28,8 @@ MATRIX = {
     ("post", "study-act"): MOVED,
     ("get", "edit-study"): MOVED,  # the study is frozen here; tests below have a draft
     ("post", "edit-study"): MOVED,
+    ("get", "study-size"): MOVED,
+    ("post", "study-size"): MOVED,
     ("post", "copy-study"): MOVED,
     ("post", "redraw-study"): MOVED,
     ("post", "remove-reader"): MOVED,

@@ -45,45 +45,71 @@ def joint(
     own = fields[fields["arm"].isin([reference, arm])]
     if unknown := int(own[measure].isna().sum()):
         return NotEstimated(f"{unknown} of {len(own)} fields have no {measure}")
-    time = pair_of(rates(fields), "rate", reference=reference, arm=arm, kind=kind).logarithms()
-    quality = pair_of(means_of_readers(fields, measure), measure, reference=reference, arm=arm, kind=kind)
-    if isinstance(reason := time.moments(), NotEstimated):
+    seconds = rates(fields)
+    means = means_of_readers(fields, measure)
+    time = pair_of(seconds, "rate", reference=reference, arm=arm, kind=kind).logarithms()
+    quality = pair_of(means, measure, reference=reference, arm=arm, kind=kind)
+    reason = time.moments()
+    if isinstance(reason, NotEstimated):
         return reason
-    covariance, df = _within(time, quality) if time.within else _between(time, quality)
+    spread = _within if time.within else _between
+    covariance, df = spread(time, quality)
     if df < 2:
         return NotEstimated(f"{df} degree of freedom is too few for a region of two measures: it takes two")
     if np.linalg.matrix_rank(covariance) < 2:
         return NotEstimated("the readers do not differ in one of the two measures, so the region has no width")
-    reach = 2 * df / (df - 1) * float(stats.f.ppf(confidence, 2, df - 1))
-    (a, b), (c, d) = time.means(), quality.means()
-    return Joint(arm, measure, b - a, d - c, covariance.tolist(), reach, df, time.readers)
+    quantile = float(stats.f.ppf(confidence, 2, df - 1))
+    time_a, time_b = time.means()
+    quality_a, quality_b = quality.means()
+    return Joint(
+        arm=arm,
+        measure=measure,
+        log_ratio=time_b - time_a,
+        difference=quality_b - quality_a,
+        covariance=covariance.tolist(),
+        reach=2 * df / (df - 1) * quantile,
+        df=df,
+        readers=time.readers,
+    )
 
 
 def _within(time: Pair, quality: Pair) -> tuple[Floats, int]:
     """The readers' differences, periods taken out, as moments.within_readers does for one measure."""
-    both = np.column_stack([time.b - time.a, quality.b - quality.a])
-    base = np.column_stack([np.ones(len(both)), nuisance(time.sequence, time.periods)])
+    faster = time.b - time.a
+    better = quality.b - quality.a
+    both = np.column_stack([faster, better])
+    constant = np.ones(len(both))
+    periods = nuisance(time.sequence, time.periods)
+    base = np.column_stack([constant, periods])
     df = len(both) - int(np.linalg.matrix_rank(base))
-    left = both - base @ np.linalg.pinv(base) @ both
+    fitted = base @ np.linalg.pinv(base) @ both
+    left = both - fitted
     share = weights(time.sequence)
-    return float(share @ share) / max(df, 1) * (left.T @ left), df
+    factor = float(share @ share) / max(df, 1)
+    return factor * (left.T @ left), df
 
 
 def _between(time: Pair, quality: Pair) -> tuple[Floats, int]:
     """Two groups of readers, one covariance."""
-    groups = [np.column_stack([time.a, quality.a]), np.column_stack([time.b, quality.b])]
+    first = np.column_stack([time.a, quality.a])
+    second = np.column_stack([time.b, quality.b])
+    groups = [first, second]
     sums = np.zeros((2, 2))
     for group in groups:
         left = group - group.mean(axis=0)
         sums += left.T @ left
     sizes = [len(group) for group in groups]
     df = sum(sizes) - 2
-    return sum(1 / size for size in sizes) / max(df, 1) * sums, df
+    factor = sum(1 / size for size in sizes) / max(df, 1)
+    return factor * sums, df
 
 
 def outline(found: Joint, points: int = 100) -> Floats:
     """(points, 2) the edge of the region: log ratio and difference of quality."""
     angle = np.linspace(0, 2 * np.pi, points)
     circle = np.column_stack([np.cos(angle), np.sin(angle)])
-    root = np.linalg.cholesky(np.asarray(found.covariance))
-    return np.asarray([found.log_ratio, found.difference] + np.sqrt(found.reach) * circle @ root.T)
+    covariance = np.asarray(found.covariance)
+    root = np.linalg.cholesky(covariance)
+    centre = [found.log_ratio, found.difference]
+    edge = np.sqrt(found.reach) * circle @ root.T
+    return np.asarray(centre + edge)

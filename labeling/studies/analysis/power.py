@@ -212,7 +212,9 @@ def justification(
 ) -> str:
     """The sentences of a protocol that say why a study has this size."""
     c = components
-    spread = f"readers {c.reader:g}, their arm effects {c.slope:g}, fields {c.field:g}, residual {c.residual:g}"
+    spread = f"readers {c.reader:g}, their arm effects {c.slope:g}, fields {c.field:g}, "
+    spread += f"their arm effects {c.field_slope:g}, " if c.field_slope else ""
+    spread += f"residual {c.residual:g}"
     parts = [
         f"{found.readers} readers with {found.fields} fields each in every arm ({kind}) find a reduction of "
         f"{reduction:g} % with power {found.power:.2f} (95 % Monte-Carlo interval {found.low:.2f} to {found.high:.2f}, "

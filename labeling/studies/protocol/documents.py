@@ -594,6 +594,7 @@ class FieldRow(TypedDict):
 
     arm: str
     participant: str
+    field: int
     position: int
     counts: bool
     active_s: float
