@@ -12,7 +12,8 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from inference.archives import folder_of
 from inference.formats.reference_layout import unfold
-from inference.masks import boxes_of, cells_of, first_of, rasterise_boxes
+from inference.masks import boxes_of, cells_of, rasterise_boxes
+from inference.pages import first_of
 from inference.reading import Unreadable, read_picture
 from inference.types import RGB, Boxes, BoxMask, Classes, InferenceError, Labels, Mask, Sample, UnreadableImage
 

@@ -31,14 +31,6 @@ def unpack(data: bytes, width: int, height: int) -> Mask:
     return bits[: width * height].reshape(height, width).astype(bool)
 
 
-def first_of(pages: Sequence[Labels]) -> Labels:
-    """One label map of all pages: where cells overlap, the page that comes first keeps the pixel."""
-    labels = pages[0].copy()
-    for page in pages[1:]:
-        labels[labels == 0] = page[labels == 0]
-    return labels
-
-
 def tight(mask: BoxMask) -> BoxMask | None:
     """The same pixels in the smallest box that holds them; None when there is no pixel."""
     rows, columns = np.flatnonzero(mask.bits.any(axis=1)), np.flatnonzero(mask.bits.any(axis=0))

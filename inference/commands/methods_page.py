@@ -20,6 +20,11 @@ Which method is for whom: [methods.md](../methods.md).
 """
 FIGURES = ("dice", "aji", "pq", "dq", "sq")
 WORST = 3
+TINY = (
+    "**The preset `tiny` trains a handful of steps**, for tests: its figures show that every method runs from labels "
+    "to masks, not which is better. What begins with shipped weights is good at once; what begins with nothing finds "
+    "nothing."
+)
 
 
 def document(found: Sequence[Run]) -> str:
@@ -35,6 +40,8 @@ def section(dataset: str, runs: Sequence[Run]) -> list[str]:
     if measured:
         images = [one.image for one in measured[0].images]
         lines += [f"{len(images)} images: {', '.join(images)}.", ""]
+        if any(one.task.preset == "tiny" for one in measured):
+            lines += [TINY, ""]
         lines += figures(measured)
         lines += repairs(measured)
         lines += differences(measured)
@@ -98,10 +105,14 @@ def differences(measured: Sequence[Run]) -> list[str]:
         found = metrics.paired(by_image(every[base[0]]), by_image(every[name]))
         low, high = 100 * found["ci_low"], 100 * found["ci_high"]
         lines.append(
-            f"- {name}: {100 * found['mean_difference']:+.1f} ({low:+.1f} to {high:+.1f}), p = {found['t_p']:.3f}, "
+            f"- {name}: {100 * found['mean_difference']:+.1f} ({low:+.1f} to {high:+.1f}), p {p_of(found['t_p'])}, "
             f"{found['n']} images"
         )
     return [*lines, ""]
+
+
+def p_of(value: float) -> str:
+    return "< .001" if value < 0.001 else f"= {value:.3f}"
 
 
 def by_image(runs: Sequence[Run]) -> list[float]:
@@ -131,7 +142,8 @@ def wrong(one: OnImage) -> str:
     words = [f"{count} {what}" for what, count in sorted(faults.items(), key=lambda fault: -fault[1]) if count]
     sentence = f"PQ {100 * one.values['pq']:.0f}. Of {cells} cells {', '.join(words) or 'none is wrong'}"
     if needs.false:
-        sentence += f"; {needs.false} false cells beside them"
+        cells_there = "1 thing that is no cell" if needs.false == 1 else f"{needs.false} things that are no cells"
+        sentence += f"; {cells_there} beside them"
     return f"{sentence}. {cause(one)}"
 
 
