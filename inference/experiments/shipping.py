@@ -80,11 +80,17 @@ def table_of(found: list[Measured]) -> str:
 
 
 def is_usable(found: list[Measured]) -> bool:
-    return all(getattr(one.own, name) >= least for one in found for name, least in USABLE.items())
+    for one in found:
+        if any(getattr(one.own, name) < least for name, least in USABLE.items()):
+            return False
+    return True
 
 
 def is_not_worse(found: list[Measured]) -> bool:
-    return all(getattr(one.own, name) >= getattr(one.crop, name) for one in found for name in FIGURES)
+    for one in found:
+        if any(getattr(one.own, name) < getattr(one.crop, name) for name in FIGURES):
+            return False
+    return True
 
 
 def ship(weights: Path, found: list[Measured], folder: Path) -> Path:
