@@ -13,6 +13,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from inference.archives import folder_of
 from inference.formats.reference_layout import unfold
 from inference.masks import boxes_of, cells_of, rasterise_boxes
+from inference.pages import first_of
 from inference.reading import Unreadable, read_picture
 from inference.types import RGB, Boxes, BoxMask, Classes, InferenceError, Labels, Mask, Sample, UnreadableImage
 
@@ -167,14 +168,6 @@ def read_label_pages(path: Path) -> list[Labels]:
         if page.shape != pages[0].shape:
             raise UnreadableImage(f"{path.name} has pages of different sizes; labels have one size")
     return [page.astype(np.int32) for page in pages]
-
-
-def first_of(pages: Sequence[Labels]) -> Labels:
-    """One label map of all pages: where cells overlap, the page that comes first keeps the pixel."""
-    labels = pages[0].copy()
-    for page in pages[1:]:
-        labels[labels == 0] = page[labels == 0]
-    return labels
 
 
 def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: Annotated, name: str) -> Sample:

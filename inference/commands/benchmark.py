@@ -1,4 +1,5 @@
-"""boxwise benchmark boxcell DATA...: the paper's tables with the models at hand, beside the published figures.
+"""boxwise benchmark boxcell DATA...: the paper's tables with the models at hand, beside the published figures;
+boxwise benchmark methods DATA...: all methods on the same images (benchmark_methods.py).
 
 Every set becomes boxcell_NAME.json, with all values by image, in the output folder; boxcell.md and the plots are made
 from all such files that are there, so that sets measured one by one end in one document.
@@ -11,13 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-from inference.commands import outputs
+from inference.commands import benchmark_methods, outputs
 from inference.registry import PRESETS
 from inference.types import InferenceError, Progress
 
 
 def main(argv: list[str]) -> int:
-    """Measure a method's published tables with the models at hand: boxcell DATA... -o OUT."""
+    """Measure BoxCell's published tables, or all methods on the same images: boxcell|methods DATA... -o OUT."""
+    if argv[:1] == ["methods"]:
+        return benchmark_methods.main(argv[1:])
     options = parse(argv)
     from inference.commands.benchmark_page import Measured, document, read
     from inference.commands.benchmark_plots import draw
@@ -80,7 +83,7 @@ def main(argv: list[str]) -> int:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="boxwise benchmark", description=__doc__)
-    parser.add_argument("method", choices=("boxcell",))
+    parser.add_argument("method", choices=("boxcell", "methods"), help="methods has its own --help")
     parser.add_argument("data", type=Path, nargs="*", help="folders in the layout of the reference data")
     parser.add_argument(
         "-o", "--output", type=outputs.folder, required=True, help="folder for the document and all values"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from inference.datasets import first_of
+from inference.pages import first_of
 from inference.types import RGB, Labels, Mask
 
 Image.MAX_IMAGE_PIXELS = None  # a person names the file; large images are what this is for

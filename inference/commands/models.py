@@ -11,8 +11,9 @@ from inference.weights import catalogue, sha256, shipped
 
 SHIPPED = {
     "boxwise": "prompter: box or clicks -> mask",
-    "centre": "detector, to start a project's own training from",
-    "unet": "segmenter, to start a project's own training from",
+    "boxwise_sam": "prompter and net of the methods des-sam, insta-sam and cfr-sam",
+    "centre": "detector, to start from",
+    "unet": "segmenter, to start from",
 }
 
 
@@ -69,11 +70,7 @@ def main(argv: list[str]) -> int:
 
 
 def list_all() -> int:
-    for name, title in (
-        ("boxwise", "prompter: box or clicks -> mask"),
-        ("centre", "detector, to start from"),
-        ("unet", "segmenter, to start from"),
-    ):
+    for name, title in SHIPPED.items():
         path = shipped(name)
         size = f"{path.stat().st_size / 1e6:7.1f} MB" if path else "   absent "
         print(f"{name:18} {size}  comes with Boxwise   AGPL-3.0, trained on CC0 and CC BY data   {title}")

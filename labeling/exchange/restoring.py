@@ -5,9 +5,10 @@ from pathlib import Path
 
 from django.db import transaction
 
-from inference.datasets import Annotated, Dataset, Stated, first_of
+from inference.datasets import Annotated, Dataset, Stated
 from inference.documents.origins import stated_fact
 from inference.masks import cells_of
+from inference.pages import first_of
 from inference.types import InferenceError, Labels
 from labeling.accounts.models import User
 from labeling.exchange.seeding import CannotLoad, SeedCell, draw, owned_project, png

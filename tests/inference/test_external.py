@@ -336,9 +336,7 @@ def test_an_answer_that_is_too_long_is_not_read_to_its_end(elsewhere, tmp_path, 
 
 def test_a_model_leads_nobody_into_their_own_network(elsewhere, tmp_path, monkeypatch):
     monkeypatch.delenv(remote.NETWORKS)
-    with pytest.raises(
-        InferenceError, match=r"leads to 127\.0\.0\.1, which is not public; allow its network with BOX"
-    ):
+    with pytest.raises(InferenceError, match=r"leads to 127\.0\.0\.1, which is not public; allow its network with BOX"):
         asking(tmp_path, elsewhere.url).predict(FIELD.rgb)
     assert elsewhere.asked == []
 

@@ -9,7 +9,7 @@ from inference.registry import DEFAULT_PROMPTER, prompter
 from inference.weights import files, shipped
 from inference.weights.files import BadWeights
 
-NAMES = [name for name in ("boxwise", "centre", "unet") if shipped(name)]
+NAMES = [name for name in ("boxwise", "boxwise_sam", "centre", "unet") if shipped(name)]
 
 
 def test_shipped_weights_are_small_and_have_cards():
