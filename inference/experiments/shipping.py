@@ -87,10 +87,7 @@ def is_usable(found: list[Measured]) -> bool:
 
 
 def is_not_worse(found: list[Measured]) -> bool:
-    for one in found:
-        if any(getattr(one.own, name) < getattr(one.crop, name) for name in FIGURES):
-            return False
-    return True
+    return all(getattr(one.own, name) >= getattr(one.crop, name) for one in found for name in FIGURES)
 
 
 def ship(weights: Path, found: list[Measured], folder: Path) -> Path:
