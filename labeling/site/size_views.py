@@ -76,7 +76,7 @@ def spreads_of(pilot: Study | None) -> tuple[dict[str, float], str]:
     if pilot is None:
         return {}, ""
     from labeling.studies import reporting
-    from labeling.studies.analysis.pilot import spreads_of as spreads
+    from labeling.studies.pilot import spreads_of as spreads
 
     try:
         return spreads(reporting.numbers_of(pilot)), ""

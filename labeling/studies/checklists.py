@@ -111,10 +111,10 @@ def _readers(numbers: Numbers) -> str:
     rows = numbers["table_one"]["readers"]
     years = sorted(row["experience_years"] for row in rows if row["experience_years"] is not None)
     professions = sorted({row["profession"] for row in rows if row["profession"]})
-    said = f"{len(rows)} readers. Professions: {', '.join(professions) or 'not said'}."
+    sentence = f"{len(rows)} readers. Professions: {', '.join(professions) or 'not said'}."
     if not years:
-        return f"{said} Years of experience: not said."
-    return f"{said} Years of experience, {len(years)} said: {years[0]:g} to {years[-1]:g}."
+        return f"{sentence} Years of experience: not said."
+    return f"{sentence} Years of experience, {len(years)} said: {years[0]:g} to {years[-1]:g}."
 
 
 def _result(contrast: ContrastNumbers) -> str:
@@ -167,7 +167,7 @@ def _consort(protocol: Protocol, known: Known) -> list[Item]:
         Item("5", "interventions", known.design),
         Item("6a", "outcomes", protocol["outcome"]),
         Item("7a", "sample size", known.size),
-        Item("7b", "interim analyses and stopping", _looks(protocol)),
+        Item("7b", "interim analyses and stopping", _interim_looks(protocol)),
         Item("8a, 8b", "generation of the sequence", known.allocation),
         Item("9, 10", "concealment and implementation", "The program allocates at the freezing; pseudonyms follow no "
              "order of enrolment."),
@@ -187,11 +187,11 @@ def _consort(protocol: Protocol, known: Known) -> list[Item]:
     ]  # fmt: skip
 
 
-def _looks(protocol: Protocol) -> str:
+def _interim_looks(protocol: Protocol) -> str:
     if "looks" not in protocol:
         return "Whether results by arm were seen before the lock was not recorded."
-    looks = len(protocol["looks"])
-    return f"Results by arm were seen {looks} times before the lock." if looks else "None; results were hidden."
+    count = len(protocol["looks"])
+    return f"Results by arm were seen {count} times before the lock." if count else "None; results were hidden."
 
 
 def _grras(known: Known) -> list[Item]:

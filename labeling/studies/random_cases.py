@@ -113,11 +113,11 @@ def _specifications(arm: str, rows: list[SpecificationNumbers]) -> str:
         return f"Specification curve of {arm}: no choice gives a ratio."
     ratios = [row["ratio"] for row in own]
     below = sum(ratio < 1 for ratio in ratios)
-    told = sum(_excludes_one(row) for row in own)
+    decisive = sum(_excludes_one(row) for row in own)
     without = f" {failed} choices of all arms give no ratio." if failed else ""
     return (
         f"Specification curve of {arm}: under {len(own)} choices of idle cut-off, outlier rule and start of the clock "
-        f"the ratio is {min(ratios):.3f} to {max(ratios):.3f}; {below} of them are below 1, and {told} have an "
+        f"the ratio is {min(ratios):.3f} to {max(ratios):.3f}; {below} of them are below 1, and {decisive} have an "
         f"interval that leaves 1 out. Described, not tested.{without}"
     )
 

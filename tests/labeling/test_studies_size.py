@@ -6,8 +6,7 @@ import pytest
 from django.urls import reverse
 from scipy import stats
 
-from labeling.studies import services
-from labeling.studies.analysis import pilot
+from labeling.studies import pilot, services
 from labeling.studies.analysis.power import Components, Gate, justification, power
 from tests.labeling.pages import signed_in, toasts
 from tests.labeling.studies import draft, locked, read_all, ten_fields
@@ -22,8 +21,8 @@ GIVEN = {
 def test_the_upper_limit_of_a_variance_is_chi_squared_s():
     """Of 6 readers with a variance of 0.04: 0.04 * 5 over the 20 % quantile of chi squared with 5."""
     assert pilot.upper(0.04, 5) == pytest.approx(math.sqrt(0.2 / 2.342534), rel=1e-5)
-    held = stats.chi2.sf(0.04 * 5 / pilot.upper(0.04, 5) ** 2, 5)
-    assert held == pytest.approx(0.8)
+    certainty = stats.chi2.sf(0.04 * 5 / pilot.upper(0.04, 5) ** 2, 5)
+    assert certainty == pytest.approx(0.8)
     found = {"estimate": 0.7, "reader": 0.06, "slope": None, "field": 0.04, "field_slope": 0.0, "residual": 0.05,
              "fields": 96, "readers": 8}  # fmt: skip
     counted = [{"field": k % 12, "counts": True} for k in range(96)]
@@ -89,9 +88,9 @@ def test_a_size_without_a_test_or_outside_the_table_is_not_written():
     client, address = signed_in(study.created_by), reverse("study-size", args=[study.pk])
     page = client.post(address, GIVEN | {"readers": "2 5 8"}).content.decode()
     assert "2 readers, 8 fields: no test" in page and "a multiple of 2 readers" in page and 'value="8x8"' in page
-    for size, said in (("2x8", "this size has no test"), ("30x8", "not in the table"), ("x", "not in the table")):
+    for size, sentence in (("2x8", "this size has no test"), ("30x8", "not in the table"), ("x", "not in the table")):
         answer = client.post(address, GIVEN | {"readers": "2 8", "write": size})
-        assert said in str(toasts(answer)).lower(), size
+        assert sentence in str(toasts(answer)).lower(), size
     study.refresh_from_db()
     assert study.size_justification == ""
 
