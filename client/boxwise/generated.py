@@ -51,6 +51,7 @@ class AddedMember(TypedDict):
     role: "Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer']"
     seniority: "Literal['', 'student', 'resident', 'pathologist']"
     centre: "int | None"
+    skills: "list[str]"
     link: "str | None"
 
 
@@ -555,6 +556,40 @@ class ConsensusBody(TypedDict):
     classes: "NotRequired[Literal['majority', 'dawid_skene']]"
 
 
+class ControlPlanAnswer(TypedDict):
+    """`results` is null for everybody but the owner."""
+
+    owner: "PersonAnswer"
+    consequence: "str"
+    control_percent: "int"
+    repeat_percent: "int"
+    repeat_days: "int"
+    drop: "float"
+    false_alarm: "int"
+    declared_at: "str"
+    results: "list[ReaderResultAnswer] | None"
+
+
+class ControlPlanBody(TypedDict):
+    """`owner`: the member who sees the results. `consequence`: what follows from them, as everybody reads it. `drop`:
+    the loss of F1 that is to be seen; `false_alarm`: controls until a false alarm, on the average.
+    """
+
+    owner: "int"
+    consequence: "str"
+    control_percent: "NotRequired[int]"
+    repeat_percent: "NotRequired[int]"
+    repeat_days: "NotRequired[int]"
+    drop: "NotRequired[float]"
+    false_alarm: "NotRequired[int]"
+
+
+class ControlPlanOfProject(TypedDict):
+    """`plan` is null where nobody is checked."""
+
+    plan: "ControlPlanAnswer | None"
+
+
 class CostAnswer(TypedDict):
     """What a round's method learned from and took. Null: not measured, not known, or time of too few people to show."""
 
@@ -697,7 +732,8 @@ class DifferenceAnswer(TypedDict):
 
 class DisagreementAnswer(TypedDict):
     """`sides`: what stands beside each other, the left one first; null: no cell. Their order is drawn by chance, and
-    nobody is named. `decision` "": nobody has decided yet.
+    nobody is named. `decision` "": nobody has decided yet. `edited`: the cells that somebody has put there
+    instead.
     """
 
     id: "int"
@@ -705,6 +741,7 @@ class DisagreementAnswer(TypedDict):
     kind: "Literal['missing', 'class', 'outline']"
     box: "Sequence[float]"
     sides: "list[SideCell | None]"
+    edited: "list[SideCell]"
     decision: "Literal['', 'left', 'right', 'both', 'neither', 'edited']"
     decided_by: "PersonAnswer | None"
     decided_at: "str | None"
@@ -719,12 +756,6 @@ class DrawnAnswer(TypedDict):
     cells: "list[CellAnswer]"
     regions: "list[RegionAnswer]"
     log: "dict[str, int]"
-
-
-class DriftAnswer(TypedDict):
-    stated: "bool"
-    sentences: "list[str]"
-    factors: "list[FactorAnswer]"
 
 
 class EffectAnswer(TypedDict):
@@ -1585,14 +1616,18 @@ class MemberAnswer(TypedDict):
     role: "Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer']"
     seniority: "Literal['', 'student', 'resident', 'pathologist']"
     centre: "int | None"
+    skills: "list[str]"
 
 
 class MemberChange(TypedDict):
-    """What is left out stays as it is. `centre` is where the person works, null for none."""
+    """What is left out stays as it is. `centre` is where the person works, null for none; `skills` are tags of images
+    that they read.
+    """
 
     role: "NotRequired[Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer'] | None]"
     seniority: "NotRequired[Literal['', 'student', 'resident', 'pathologist'] | None]"
     centre: "NotRequired[int | None]"
+    skills: "NotRequired[list[str] | None]"
 
 
 class MergeBody(TypedDict):
@@ -2343,6 +2378,17 @@ class RandomBody(TypedDict):
     seed: "NotRequired[int | None]"
 
 
+class ReaderResultAnswer(TypedDict):
+    """`figures`: detection F1 of each control at IoU 0.5, the first one first. `drift` is null before there are enough
+    of them.
+    """
+
+    reader: "PersonAnswer"
+    figures: "list[float]"
+    drift: "labeling__quality_control__contract__DriftAnswer | None"
+    repeated: "RepeatedAnswer"
+
+
 class ReadingAnswer(TypedDict):
     """`is_blind`: its reader could see nothing of the other readings."""
 
@@ -2461,6 +2507,14 @@ class Removed(TypedDict):
     """`removed` is the id of what is there no more."""
 
     removed: "int"
+
+
+class RepeatedAnswer(TypedDict):
+    """Cells of all repeats together. null: no repeat is finished, or none has a cell."""
+
+    fields: "int"
+    f1: "float | None"
+    same_class: "float | None"
 
 
 class ReplyBody(TypedDict):
@@ -3294,6 +3348,7 @@ class WorkflowAnswer(TypedDict):
     reviews_own_work: "bool"
     needs_approval: "bool"
     excludes_own_centre: "bool"
+    matches_skills: "bool"
     needs_admission: "bool"
     lease_hours: "int"
     declared_at: "str"
@@ -3310,6 +3365,7 @@ class WorkflowBody(TypedDict):
     reviews_own_work: "NotRequired[bool | None]"
     needs_approval: "NotRequired[bool | None]"
     excludes_own_centre: "NotRequired[bool | None]"
+    matches_skills: "NotRequired[bool | None]"
     needs_admission: "NotRequired[bool | None]"
     lease_hours: "NotRequired[int | None]"
 
@@ -3349,6 +3405,26 @@ class WorkspaceProject(TypedDict):
     url: "str"
     classes: "list[ClassAnswer]"
     attributes: "list[AttributeAnswer]"
+
+
+class labeling__quality_control__contract__DriftAnswer(TypedDict):
+    """A lower one-sided CUSUM. `target` and `spread` come from a reader's first controls, `values` from those that
+    follow; `needed`: controls until an alarm once the mean has fallen by `drop`, on the average; `alarm`:
+    number of the control, from 1, at which `values` went above `limit`.
+    """
+
+    target: "float"
+    spread: "float"
+    limit: "float"
+    needed: "int"
+    values: "list[float]"
+    alarm: "int | None"
+
+
+class labeling__rounds__http__contract__DriftAnswer(TypedDict):
+    stated: "bool"
+    sentences: "list[str]"
+    factors: "list[FactorAnswer]"
 
 
 class Sender(Protocol):
@@ -4243,6 +4319,20 @@ class Operations:
         """
         return self.sender.content("GET", f"projects/{project}/consensus/votes/")
 
+    def control_plan_get(self, project: int) -> ControlPlanOfProject:
+        """GET /api/v1/projects/{project}/control-plan/  Whether readers are checked, how often, and what follows. POST
+        declares or changes it.
+        """
+        found: ControlPlanOfProject = self.sender.json("GET", f"projects/{project}/control-plan/")
+        return found
+
+    def control_plan_post(self, project: int, *, body: ControlPlanBody) -> ControlPlanAnswer:
+        """POST /api/v1/projects/{project}/control-plan/  Whether readers are checked, how often, and what follows.
+        POST declares or changes it.
+        """
+        found: ControlPlanAnswer = self.sender.json("POST", f"projects/{project}/control-plan/", body=body)
+        return found
+
     def curriculum_get(self, project: int) -> CurriculumOfProject:
         """GET /api/v1/projects/{project}/curriculum/  What the project asks before it admits somebody. POST declares a
         new version.
@@ -5065,11 +5155,11 @@ class Operations:
         found: RoundAnswer = self.sender.json("POST", f"rounds/{round}/cancel/")
         return found
 
-    def round_drift_get(self, round: int) -> DriftAnswer:
+    def round_drift_get(self, round: int) -> labeling__rounds__http__contract__DriftAnswer:
         """GET /api/v1/rounds/{round}/drift/  A finished round by scanner, centre, stain and patient; empty for one
         that has not finished.
         """
-        found: DriftAnswer = self.sender.json("GET", f"rounds/{round}/drift/")
+        found: labeling__rounds__http__contract__DriftAnswer = self.sender.json("GET", f"rounds/{round}/drift/")
         return found
 
     def round_events_get(self, round: int, *, after: int | None = None) -> EventsAnswer:

@@ -1591,6 +1591,24 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/control-plan/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Whether readers are checked, how often, and what follows. POST declares or changes it. */
+    get: operations["control_plan_get"];
+    put?: never;
+    /** @description Whether readers are checked, how often, and what follows. POST declares or changes it. */
+    post: operations["control_plan_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/curriculum/": {
     parameters: {
       query?: never;
@@ -2841,6 +2859,7 @@ export interface components {
       /** @enum {string} */
       seniority: "" | "student" | "resident" | "pathologist";
       centre: number | null;
+      skills: string[];
       link: string | null;
     };
     /**
@@ -3459,6 +3478,48 @@ export interface components {
       classes?: "majority" | "dawid_skene";
     };
     /**
+     * ControlPlanAnswer
+     * @description `results` is null for everybody but the owner.
+     */
+    ControlPlanAnswer: {
+      owner: components["schemas"]["PersonAnswer"];
+      consequence: string;
+      control_percent: number;
+      repeat_percent: number;
+      repeat_days: number;
+      drop: number;
+      false_alarm: number;
+      /** Format: date-time */
+      declared_at: string;
+      results: components["schemas"]["ReaderResultAnswer"][] | null;
+    };
+    /**
+     * ControlPlanBody
+     * @description `owner`: the member who sees the results. `consequence`: what follows from them, as everybody reads it. `drop`:
+     *     the loss of F1 that is to be seen; `false_alarm`: controls until a false alarm, on the average.
+     */
+    ControlPlanBody: {
+      owner: number;
+      consequence: string;
+      /** @default 5 */
+      control_percent?: number;
+      /** @default 5 */
+      repeat_percent?: number;
+      /** @default 14 */
+      repeat_days?: number;
+      /** @default 0.1 */
+      drop?: number;
+      /** @default 200 */
+      false_alarm?: number;
+    };
+    /**
+     * ControlPlanOfProject
+     * @description `plan` is null where nobody is checked.
+     */
+    ControlPlanOfProject: {
+      plan: components["schemas"]["ControlPlanAnswer"] | null;
+    };
+    /**
      * CostAnswer
      * @description What a round's method learned from and took. Null: not measured, not known, or time of too few people to show.
      */
@@ -3625,7 +3686,7 @@ export interface components {
     /**
      * DisagreementAnswer
      * @description `sides`: what stands beside each other, the left one first; null: no cell. Their order is drawn by chance, and
-     *     nobody is named. `decision` "": nobody has decided yet.
+     *     nobody is named. `decision` "": nobody has decided yet. `edited`: the cells that somebody has put there instead.
      */
     DisagreementAnswer: {
       id: number;
@@ -3634,6 +3695,7 @@ export interface components {
       kind: "missing" | "class" | "outline";
       box: [number, number, number, number];
       sides: (components["schemas"]["SideCell"] | null)[];
+      edited: components["schemas"]["SideCell"][];
       /** @enum {string} */
       decision: "" | "left" | "right" | "both" | "neither" | "edited";
       decided_by: components["schemas"]["PersonAnswer"] | null;
@@ -3652,12 +3714,6 @@ export interface components {
       log: {
         [key: string]: number;
       };
-    };
-    /** DriftAnswer */
-    DriftAnswer: {
-      stated: boolean;
-      sentences: string[];
-      factors: components["schemas"]["FactorAnswer"][];
     };
     /**
      * EffectAnswer
@@ -4878,10 +4934,12 @@ export interface components {
       /** @enum {string} */
       seniority: "" | "student" | "resident" | "pathologist";
       centre: number | null;
+      skills: string[];
     };
     /**
      * MemberChange
-     * @description What is left out stays as it is. `centre` is where the person works, null for none.
+     * @description What is left out stays as it is. `centre` is where the person works, null for none; `skills` are tags of images
+     *     that they read.
      */
     MemberChange: {
       /** @default null */
@@ -4890,6 +4948,8 @@ export interface components {
       seniority?: ("" | "student" | "resident" | "pathologist") | null;
       /** @default null */
       centre?: number | null;
+      /** @default null */
+      skills?: string[] | null;
     };
     /**
      * MergeBody
@@ -5908,6 +5968,17 @@ export interface components {
       seed?: number | null;
     };
     /**
+     * ReaderResultAnswer
+     * @description `figures`: detection F1 of each control at IoU 0.5, the first one first. `drift` is null before there are enough
+     *     of them.
+     */
+    ReaderResultAnswer: {
+      reader: components["schemas"]["PersonAnswer"];
+      figures: number[];
+      drift: components["schemas"]["labeling__quality_control__contract__DriftAnswer"] | null;
+      repeated: components["schemas"]["RepeatedAnswer"];
+    };
+    /**
      * ReadingAnswer
      * @description `is_blind`: its reader could see nothing of the other readings.
      */
@@ -6063,6 +6134,15 @@ export interface components {
      */
     Removed: {
       removed: number;
+    };
+    /**
+     * RepeatedAnswer
+     * @description Cells of all repeats together. null: no repeat is finished, or none has a cell.
+     */
+    RepeatedAnswer: {
+      fields: number;
+      f1: number | null;
+      same_class: number | null;
     };
     /** ReplyBody */
     ReplyBody: {
@@ -7242,6 +7322,7 @@ export interface components {
       reviews_own_work: boolean;
       needs_approval: boolean;
       excludes_own_centre: boolean;
+      matches_skills: boolean;
       needs_admission: boolean;
       lease_hours: number;
       /** Format: date-time */
@@ -7268,6 +7349,8 @@ export interface components {
       needs_approval?: boolean | null;
       /** @default null */
       excludes_own_centre?: boolean | null;
+      /** @default null */
+      matches_skills?: boolean | null;
       /** @default null */
       needs_admission?: boolean | null;
       /** @default null */
@@ -7314,6 +7397,26 @@ export interface components {
       url: string;
       classes: components["schemas"]["ClassAnswer"][];
       attributes: components["schemas"]["AttributeAnswer"][];
+    };
+    /**
+     * DriftAnswer
+     * @description A lower one-sided CUSUM. `target` and `spread` come from a reader's first controls, `values` from those that
+     *     follow; `needed`: controls until an alarm once the mean has fallen by `drop`, on the average; `alarm`: number of the
+     *     control, from 1, at which `values` went above `limit`.
+     */
+    labeling__quality_control__contract__DriftAnswer: {
+      target: number;
+      spread: number;
+      limit: number;
+      needed: number;
+      values: number[];
+      alarm: number | null;
+    };
+    /** DriftAnswer */
+    labeling__rounds__http__contract__DriftAnswer: {
+      stated: boolean;
+      sentences: string[];
+      factors: components["schemas"]["FactorAnswer"][];
     };
   };
   responses: never;
@@ -10996,6 +11099,68 @@ export interface operations {
       };
     };
   };
+  control_plan_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ControlPlanOfProject"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  control_plan_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ControlPlanBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ControlPlanAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   curriculum_get: {
     parameters: {
       query?: never;
@@ -13606,7 +13771,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["DriftAnswer"];
+          "application/json": components["schemas"]["labeling__rounds__http__contract__DriftAnswer"];
         };
       };
       default: {

@@ -9,6 +9,7 @@ is not worse than the crop net by any figure; a person decides that, and this on
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,15 +80,16 @@ def table_of(found: list[Measured]) -> str:
     return "\n".join(lines)
 
 
+def reaches(figures: PromptFigures, least: Mapping[str, float]) -> bool:
+    return all(getattr(figures, name) >= value for name, value in least.items())
+
+
 def is_usable(found: list[Measured]) -> bool:
-    for one in found:
-        if any(getattr(one.own, name) < least for name, least in USABLE.items()):
-            return False
-    return True
+    return all(reaches(one.own, USABLE) for one in found)
 
 
 def is_not_worse(found: list[Measured]) -> bool:
-    return all(getattr(one.own, name) >= getattr(one.crop, name) for one in found for name in FIGURES)
+    return all(reaches(one.own, {name: getattr(one.crop, name) for name in FIGURES}) for one in found)
 
 
 def ship(weights: Path, found: list[Measured], folder: Path) -> Path:
