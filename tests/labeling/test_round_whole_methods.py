@@ -177,7 +177,7 @@ def test_weights_cannot_be_chosen_for_it(owner):
     assert not project.rounds.exists()
 
 
-# -- what is limit before
+# -- what is shown before the start
 
 
 def test_the_form_offers_what_the_labels_can_feed_and_says_what_the_others_need(owner):
