@@ -263,11 +263,11 @@ def matched(boxes: Boxes, cells: tuple[Cell, ...]) -> dict[int, Cell]:
             near = np.flatnonzero(overlaps[:, column] >= SAME_CELL)
             pairs += [(float(overlaps[row, column]), int(row), column) for row in near]
     found: dict[int, Cell] = {}
-    taken: set[int] = set()
+    used: set[int] = set()
     for _, row, column in sorted(pairs, reverse=True):
-        if row not in found and column not in taken:
+        if row not in found and column not in used:
             found[row] = cells[column]
-            taken.add(column)
+            used.add(column)
     return found
 
 

@@ -177,7 +177,7 @@ def test_weights_cannot_be_chosen_for_it(owner):
     assert not project.rounds.exists()
 
 
-# -- what is said before
+# -- what is shown before the start
 
 
 def test_the_form_offers_what_the_labels_can_feed_and_says_what_the_others_need(owner):
@@ -219,8 +219,8 @@ def test_a_net_without_weights_ends_the_round_with_the_way_to_get_it(owner, sent
     monkeypatch.setattr("labeling.rounds.readiness.shipped", lambda net: None)
     project = tissue_project(owner, kind=kind)
     title = METHODS[name].title
-    (said,) = [one for one in limitations(project, method=name) if one.code == "net_missing"]
-    assert f"{title} composes boxwise-sam, and this copy of Boxwise has no weights of it." == said.text
+    (limit,) = [one for one in limitations(project, method=name) if one.code == "net_missing"]
+    assert f"{title} composes boxwise-sam, and this copy of Boxwise has no weights of it." == limit.text
     round_ = start_round(project=project, by=owner, preset="tiny", changes={"method": name})
     run_all(tasks.run_stage, sent)
     round_.refresh_from_db()
