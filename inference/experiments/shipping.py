@@ -54,6 +54,14 @@ class Measured:
     own: PromptFigures
     crop: PromptFigures
 
+    @property
+    def is_usable(self) -> bool:
+        return all(getattr(self.own, name) >= least for name, least in USABLE.items())
+
+    @property
+    def is_not_worse(self) -> bool:
+        return all(getattr(self.own, name) >= getattr(self.crop, name) for name in FIGURES)
+
 
 def measured(data: Path, weights: Path) -> list[Measured]:
     found = []
@@ -80,17 +88,11 @@ def table_of(found: list[Measured]) -> str:
 
 
 def is_usable(found: list[Measured]) -> bool:
-    for one in found:
-        if any(getattr(one.own, name) < least for name, least in USABLE.items()):
-            return False
-    return True
+    return all(one.is_usable for one in found)
 
 
 def is_not_worse(found: list[Measured]) -> bool:
-    for one in found:
-        if any(getattr(one.own, name) < getattr(one.crop, name) for name in FIGURES):
-            return False
-    return True
+    return all(one.is_not_worse for one in found)
 
 
 def ship(weights: Path, found: list[Measured], folder: Path) -> Path:
