@@ -9,7 +9,6 @@ is not worse than the crop net by any figure; a person decides that, and this on
 
 import argparse
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +54,14 @@ class Measured:
     own: PromptFigures
     crop: PromptFigures
 
+    @property
+    def is_usable(self) -> bool:
+        return all(getattr(self.own, name) >= least for name, least in USABLE.items())
+
+    @property
+    def is_not_worse(self) -> bool:
+        return all(getattr(self.own, name) >= getattr(self.crop, name) for name in FIGURES)
+
 
 def measured(data: Path, weights: Path) -> list[Measured]:
     found = []
@@ -80,16 +87,12 @@ def table_of(found: list[Measured]) -> str:
     return "\n".join(lines)
 
 
-def reaches(figures: PromptFigures, least: Mapping[str, float]) -> bool:
-    return all(getattr(figures, name) >= value for name, value in least.items())
-
-
 def is_usable(found: list[Measured]) -> bool:
-    return all(reaches(one.own, USABLE) for one in found)
+    return all(one.is_usable for one in found)
 
 
 def is_not_worse(found: list[Measured]) -> bool:
-    return all(reaches(one.own, {name: getattr(one.crop, name) for name in FIGURES}) for one in found)
+    return all(one.is_not_worse for one in found)
 
 
 def ship(weights: Path, found: list[Measured], folder: Path) -> Path:

@@ -79,8 +79,8 @@ def test_a_shift_that_is_no_distance_is_declined(text, tmp_path, capsys):
 def test_a_method_that_is_not_there_is_declined(tmp_path, capsys):
     with pytest.raises(SystemExit):
         call("data", tmp_path, "--methods", "unheard")
-    said = capsys.readouterr().err
-    assert all(name in said for name in ("unheard", *TRAINABLE))
+    printed = capsys.readouterr().err
+    assert all(name in printed for name in ("unheard", *TRAINABLE))
 
 
 def test_a_file_of_something_else_is_named(tmp_path, capsys):

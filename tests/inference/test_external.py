@@ -270,9 +270,9 @@ def elsewhere(monkeypatch):
 
 
 def png(labels):
-    held = io.BytesIO()
-    Image.fromarray(labels.astype(np.uint16)).save(held, "PNG")
-    return held.getvalue()
+    written_png = io.BytesIO()
+    Image.fromarray(labels.astype(np.uint16)).save(written_png, "PNG")
+    return written_png.getvalue()
 
 
 def asking(tmp_path, url, *further):
