@@ -239,7 +239,7 @@ class RoundList(APIView):
     @contract(body=RoundStart, answer=StartedRound, status=202)
     def post(self, request: Request, project: int, *, body: RoundStart) -> StartedRound:
         found = reach_project(request, "manage", project)
-        changes = body.changes.model_dump(exclude_none=True) if body.changes else {}
+        changes: dict[str, Any] = body.changes.model_dump(exclude_none=True) if body.changes else {}
         made = start_round(
             project=found,
             by=person(request),
