@@ -34,12 +34,17 @@ def values_of(choice) -> list[Any]:
     return [choice.limit.kind(low), choice.limit.kind(high), low - beyond, high + 1, math.nan, math.inf, -math.inf]
 
 
+def method_of(choice) -> str:
+    """A method that has the setting."""
+    return "cellboxify" if choice.path[0] == "recipe" else "boxcell"
+
+
 CASES = [(choice, value) for choice in CHOICES for value in values_of(choice)]
 
 
 def engine_accepts(choice, value) -> bool:
     """Put the value where the engine reads it, past form and API, and ask for the key of the first stage."""
-    configuration: dict[str, Any] = PRESETS["quick"].as_json()
+    configuration: dict[str, Any] = configure("quick", {"method": method_of(choice)}).as_json()
     paths = [choice.path] if choice.name != "seed" else [(kind, "change", "seed") for kind in ("detector", "segmenter")]
     for path in paths:
         place = configuration
@@ -55,7 +60,7 @@ def engine_accepts(choice, value) -> bool:
 
 def form_accepts(choice, value) -> bool:
     try:
-        configure("quick", {choice.name: value})
+        configure("quick", {"method": method_of(choice), choice.name: value})
     except Invalid as declined:
         assert declined.field == choice.name
         return False
