@@ -291,6 +291,7 @@ def files(monkeypatch) -> SimpleNamespace:
         monkeypatch.setattr(views, "export_file", lambda _round: io.BytesIO(b"zip"))
     monkeypatch.setattr(compare_views, "chosen_rounds", lambda _request, rounds: [*rounds, *rounds])
     monkeypatch.setattr(compare_views, "finished_rounds", lambda project: list(project.rounds.all()))
+    monkeypatch.setattr(compare_views, "compare_rounds", lambda _rounds: None)
     monkeypatch.setattr(compare_views, "table_of", lambda *_of: [])
     reporting = SimpleNamespace(pdf=lambda _study: b"pdf", bundled=lambda _study: b"zip")
     monkeypatch.setattr("labeling.studies.reporting", reporting, raising=False)

@@ -343,8 +343,9 @@ def test_a_project_is_made_with_its_classes_and_the_recording_is_told():
     project = Project.objects.get(name="Lung")
     assert list(project.classes.values_list("name", flat=True)) == ["tumour", "stroma"]
     assert (project.role_of(owner), project.layering) == (Role.OWNER, "per_annotator")
-    assert "Working time is recorded in this project." in answer.content.decode()
     assert "No image yet" in answer.content.decode()
+    work = client.get(reverse("project", args=[project.pk]))
+    assert "Working time is recorded in this project." in work.content.decode()
 
 
 @pytest.mark.parametrize(
