@@ -115,8 +115,10 @@ def next_check(*, project: Project, user: User) -> WorkItem | None:
 
 
 def _unfinished(plan: ControlPlan, user: User) -> QuerySet[WorkItem]:
-    """What `user` has got and neither finished nor skipped: an expired lease gives it to nobody else."""
+    """What `user` has got and neither finished nor skipped: an expired lease gives it to nobody else. Not what they had
+    before they left the project and came back: that is out of their reach."""
     open_fields = CheckField.objects.filter(plan=plan, reader=user, finished_at__isnull=True)
+    open_fields = open_fields.filter(sheet__memberships__user=user)
     items = WorkItem.objects.present().filter(project__in=open_fields.values("sheet"))
     return items.exclude(readings__state=ReadingState.SKIPPED).order_by("pk")
 

@@ -204,6 +204,18 @@ def test_who_leaves_the_project_reaches_no_copy(always):
     assert sheet not in Project.objects.visible_to(ward.student)
 
 
+def test_who_comes_back_gets_images_and_not_the_copy_that_is_closed(always):
+    ward = Ward()
+    always(Kind.CONTROL)
+    ward.read(ward.pull())
+    sheet = ward.pulled(Kind.CONTROL).item.project
+    member = ward.project.memberships.get(user=ward.student)
+    remove_member(project=ward.project, membership=member, by=ward.owner)
+    MembershipFactory(project=ward.project, user=ward.student, role=Role.ANNOTATOR)
+    following = ward.pull().item.project
+    assert following != sheet and following in Project.objects.visible_to(ward.student)
+
+
 def test_a_plan_without_a_locked_reference_has_no_controls():
     team = make_team(images=1)
     given = {"project": team.project, "by": team.owner, "owner": team.owner, "consequence": "None."}
