@@ -16,7 +16,7 @@ from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.assignments import services as work
 from labeling.assignments.declaring import declare_workflow
-from labeling.assignments.models import Reading
+from labeling.assignments.models import Reading, Workflow
 from labeling.assignments.my_work import left_for, place_in, works
 from labeling.assignments.states import ReadingState
 from labeling.errors import Invalid, WrongState
@@ -193,6 +193,18 @@ def test_nobody_gets_a_control_twice_nor_one_that_they_have_read(always):
         ward.read(reading)
     images = [check.image_id for check in CheckField.objects.all()]
     assert sorted(images) == sorted(image.pk for image in ward.images)
+
+
+def test_the_rules_of_the_workflow_hold_for_controls(always):
+    ward = Ward()
+    always(Kind.CONTROL)
+    centre = ward.project.centres.get()
+    ward.project.images.filter(pk__in=[image.pk for image in ward.images[1:]]).update(centre=centre)
+    ward.project.memberships.filter(user=ward.student).update(centre=centre)
+    Workflow.objects.filter(project=ward.project).update(excludes_own_centre=True)
+    while (reading := ward.pull()) is not None:
+        ward.read(reading)
+    assert [check.image for check in CheckField.objects.all()] == ward.images[:1], "the others are of their own centre"
 
 
 def test_an_expired_lease_gives_the_control_to_nobody_else_and_a_skipped_one_is_gone(always):
