@@ -77,15 +77,19 @@ class Archived(WrongState):
         self.project = project
 
 
-# Of botocore.exceptions, by name: whoever keeps files in a folder does not load that library.
-UNANSWERED = {"HTTPClientError", "ConnectionError"}
+# By name: whoever keeps files in a folder does not load these libraries.
+UNANSWERED = {
+    ("botocore.exceptions", "HTTPClientError"),
+    ("botocore.exceptions", "ConnectionError"),
+    ("s3transfer.exceptions", "RetriesExceededError"),  # the storage falls silent in the middle of a file
+}
 
 
 def server_fault(error: BaseException) -> ServerFault | None:
     """What of the server itself an error comes from: no room for a file, or a storage that does not answer."""
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return DISK_FULL
-    if any(kind.__module__ == "botocore.exceptions" and kind.__name__ in UNANSWERED for kind in type(error).__mro__):
+    if any((kind.__module__, kind.__name__) in UNANSWERED for kind in type(error).__mro__):
         return STORAGE_AWAY
     return None
 

@@ -188,7 +188,7 @@ export class Adjudication {
   private chooseClass(labelClass: number): void {
     if (this.edit) this.edit.labelClass = labelClass;
     const cell = cellToEdit(this.places[this.current], null);
-    if (!this.edit && cell) void this.take("edited", [withClass(cell, labelClass)]);
+    if (!this.edit && cell) void this.takeEdited(withClass(cell, labelClass));
     this.show();
   }
 
@@ -210,8 +210,14 @@ export class Adjudication {
 
   private keepEdit(edit: OutlineEdit): void {
     const cell = edit.cell();
-    if (cell) void this.take("edited", [cell]);
+    if (cell) void this.takeEdited(cell);
     else put(this.root, "[data-status]", t("Nothing of the cell is left. ↑ takes neither side."));
+  }
+
+  /** The cell in place of the one that was edited. Others that somebody has put there by a program stay. */
+  private takeEdited(cell: Schemas["StateIn"]): Promise<void> {
+    const others = this.places[this.current].edited.slice(1).map((one) => withClass(one, one.label_class));
+    return this.take("edited", [cell, ...others]);
   }
 
   private key(e: KeyboardEvent): void {

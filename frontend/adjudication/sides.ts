@@ -78,7 +78,7 @@ export function cellToEdit({ sides, edited, decision }: Place, hovered: number |
 }
 
 /** A cell with another class, as a place takes it. */
-export function withClass(cell: SideCell, labelClass: number): Schemas["StateIn"] {
+export function withClass(cell: SideCell, labelClass: number | null): Schemas["StateIn"] {
   return {
     kind: "cell",
     status: "confirmed",

@@ -57,7 +57,11 @@ export class Gallery {
       (answer, indices) => this.narrow(answer, indices),
       (answer) => {
         comparing.show(answer);
-        this.say(t("There is no map before the cells have been compared."));
+        this.say(
+          answer.total
+            ? t("There is no map before the cells have been compared.")
+            : t("Nothing is open here."),
+        );
       },
     );
     if (isAlike(listed)) this.suggestions.take(listed);

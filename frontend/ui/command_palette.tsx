@@ -36,6 +36,7 @@ export function found(typed: string): Command[] {
 export class Palette extends Component<{ ui: Ui }, PaletteState> {
   override state: PaletteState = EMPTY;
   private readonly field = createRef<HTMLInputElement>();
+  private readonly list = createRef<HTMLDivElement>();
   private wasOpen = false;
   private timer = 0;
 
@@ -44,6 +45,7 @@ export class Palette extends Component<{ ui: Ui }, PaletteState> {
     if (open && !this.wasOpen) this.field.current?.focus();
     if (!open && this.wasOpen) this.setState(EMPTY);
     this.wasOpen = open;
+    this.list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }
 
   private type(typed: string): void {
@@ -76,7 +78,8 @@ export class Palette extends Component<{ ui: Ui }, PaletteState> {
         ui.run(command);
       },
     }));
-    const pages = this.state.found.map(({ kind, name, where, url }) => ({
+    const answered = this.state.of === this.state.typed ? this.state.found : [];
+    const pages = answered.map(({ kind, name, where, url }) => ({
       key: `${kind} ${url} ${name}`,
       label: name,
       where: where ? `${t(KINDS[kind])}, ${where}` : t(KINDS[kind]),
@@ -119,7 +122,7 @@ export class Palette extends Component<{ ui: Ui }, PaletteState> {
           onInput={(e) => this.type(e.currentTarget.value)}
           onKeyDown={(e) => this.key(e, list)}
         />
-        <div id="bw-commands" role="listbox" aria-label={t("Commands and names")}>
+        <div ref={this.list} id="bw-commands" role="listbox" aria-label={t("Commands and names")}>
           {list.map(({ key, label, keys, where, act }, i) => (
             <div key={key} id={`bw-command-${i}`} role="option" aria-selected={i === at} onClick={act}>
               <span class="bw-grow">{label}</span>

@@ -55,13 +55,15 @@ def _open_items(image: str) -> QuerySet[Model]:
 
 
 def _answers(user: User, image: str) -> QuerySet[Model]:
-    """The locked consensus of an image, where the project draws tests from these (qualification/) and `user` does not
-    lead it: somebody who has seen the answers cannot be tested."""
+    """The locked consensus of an image, where the project draws tests (qualification/) or controls (quality_control/)
+    from these and `user` does not lead it: somebody who has seen the answers cannot be tested."""
     consensus = Image._meta.get_field("consensus").related_model
     leads = Project.objects.filter(
         memberships__user=user,
         memberships__role__in=MAY["export"],
     )
     locked = consensus._default_manager.filter(image=OuterRef(image), locked_in__isnull=False)
-    tested = locked.filter(image__project__curricula__isnull=False)
+    has_tests = Q(image__project__curricula__isnull=False)
+    has_controls = Q(image__project__control_plan__control_percent__gt=0)
+    tested = locked.filter(has_tests | has_controls)
     return tested.exclude(image__project__in=leads.values("pk"))

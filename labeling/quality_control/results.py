@@ -12,6 +12,8 @@ BASELINE = 8  # controls from which a reader's target and spread are taken
 
 LAST = 5  # figures of a reader that the page shows
 
+FEWEST_READERS = 2  # whose repeats are shown together to everybody
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -60,10 +62,13 @@ def results_of(plan: ControlPlan) -> list[ReaderResult]:
     return [_result(plan, reader, by_reader[reader]) for reader in readers]
 
 
-def repeated_in(project: int) -> Repeated:
-    """Of all readers of a project together: how far people agree with themselves."""
+def repeated_in(project: int) -> Repeated | None:
+    """Of all readers of a project together: how far people agree with themselves. None while fewer than FEWEST_READERS
+    have repeated something, as what one reader does is for the owner of the results alone."""
     done = CheckField.objects.filter(plan__project=project, finished_at__isnull=False)
-    return repeated(list(done.filter(kind=CheckField.Kind.REPEAT)))
+    checks = list(done.filter(kind=CheckField.Kind.REPEAT))
+    readers = {check.reader_id for check in checks}
+    return repeated(checks) if len(readers) >= FEWEST_READERS else None
 
 
 def _result(plan: ControlPlan, reader: User, checks: Sequence[CheckField]) -> ReaderResult:

@@ -19,6 +19,7 @@ from labeling.annotations.models import Layer
 from labeling.assignments.declaring import make_items
 from labeling.assignments.models import Reading, Workflow, WorkItem
 from labeling.assignments.records import workflow_of
+from labeling.assignments.rules import allowed_items
 from labeling.assignments.states import ReadingState
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
@@ -115,8 +116,10 @@ def next_check(*, project: Project, user: User) -> WorkItem | None:
 
 
 def _unfinished(plan: ControlPlan, user: User) -> QuerySet[WorkItem]:
-    """What `user` has got and neither finished nor skipped: an expired lease gives it to nobody else."""
+    """What `user` has got and neither finished nor skipped: an expired lease gives it to nobody else. Not what they had
+    before they left the project and came back: that is out of their reach."""
     open_fields = CheckField.objects.filter(plan=plan, reader=user, finished_at__isnull=True)
+    open_fields = open_fields.filter(sheet__memberships__user=user)
     items = WorkItem.objects.present().filter(project__in=open_fields.values("sheet"))
     return items.exclude(readings__state=ReadingState.SKIPPED).order_by("pk")
 
@@ -135,7 +138,9 @@ def _drawn_image(plan: ControlPlan, user: User, kind: str, finished: int) -> Ima
     had = set(CheckField.objects.filter(plan=plan, reader=user).values_list("image", flat=True))
     if kind == Kind.CONTROL:
         known = images_known_to(user, plan.project, "test") | had
-        images = [image for image in reference_images(plan.project) if image.pk not in known]
+        items = allowed_items(WorkItem.objects.filter(project=plan.project), plan.project, user)
+        may_read = set(items.values_list("image", flat=True)) - known
+        images = [image for image in reference_images(plan.project) if image.pk in may_read]
     else:
         images = [image for image in _own_readings(plan, user) if image.pk not in had]
     return random.Random(f"{plan.seed}:{user.pk}:{finished}:image").choice(images) if images else None

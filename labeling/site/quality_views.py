@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from labeling.errors import LabelingError, sentence
 from labeling.projects.models import Project
 from labeling.quality_control.models import ControlPlan
-from labeling.quality_control.results import BASELINE, repeated_in, results_of
+from labeling.quality_control.results import BASELINE, results_of
 from labeling.quality_control.services import declare_plan
 from labeling.site.forms.team import ControlPlanForm
 from labeling.site.requests import Request, acts_of, reach_project, signed_in
@@ -46,7 +46,6 @@ def show(request: Request, found: Project, *, status: int = 200, form: ControlPl
         "plan": plan,
         "is_owner": is_owner,
         "results": results_of(plan) if plan is not None and is_owner else [],
-        "repeated": repeated_in(found.pk) if is_owner else None,
         "baseline": BASELINE,
     }
     if "manage" in may:

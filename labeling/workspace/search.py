@@ -12,7 +12,7 @@ from labeling.accounts.models import User
 from labeling.contract import Answer, Query, contract
 from labeling.images.models import Image
 from labeling.projects.access import person
-from labeling.projects.models import Membership, Project
+from labeling.projects.models import MAY, Membership, Project
 
 MOST_FOUND = 20  # of each kind
 LONGEST = 100  # of what is searched for, characters
@@ -48,6 +48,8 @@ class Search(APIView):
 
 
 def search(user: User, text: str) -> list[Found]:
+    if not text:  # nothing but spaces was asked for
+        return []
     return [*found_projects(user, text), *found_images(user, text), *found_people(user, text)]
 
 
@@ -66,12 +68,15 @@ def found_images(user: User, text: str) -> list[Found]:
 
 
 def found_people(user: User, text: str) -> list[Found]:
-    """Members of one's projects, as the page of their team names them."""
+    """Members of one's projects, as the page of their team names them: where annotators read apart, only those who lead
+    find anybody but themselves (projects/access.py, sees_everybody)."""
     projects = Project.objects.visible_to(user).filter(is_sheet=False)
+    led = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["export"])
+    is_seen = Q(user=user) | Q(project__layering=Project.Layering.SHARED) | Q(project__in=led.values("pk"))
     by_account = Q(user__username__icontains=text) | Q(user__first_name__icontains=text)
     by_account |= Q(user__last_name__icontains=text)
     is_shown = Q(invited_as="") & by_account | Q(invited_as__icontains=text)
-    members = Membership.objects.filter(is_shown, project__in=projects).select_related("user", "project")
+    members = Membership.objects.filter(is_shown & is_seen, project__in=projects).select_related("user", "project")
     rows = members.order_by("user__username", "project__name")[:MOST_FOUND]
     return [
         Found(

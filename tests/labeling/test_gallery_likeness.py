@@ -23,12 +23,14 @@ from labeling.gallery.maps import NoMap, ask_map, map_of
 from labeling.gallery.models import CellVectorFile
 from labeling.gallery.services import Given, Shown, judge_screen, undo_screen
 from labeling.gallery.vectors import ask_vectors, covered
+from labeling.images.facts import change_image
 from labeling.jobs import immediate, services
 from labeling.jobs.handlers import HANDLERS
 from labeling.jobs.models import Job, JobItem
 from labeling.projects.classes import retire_class
 from labeling.rounds.models import Promotion, Round, Snapshot
 from labeling.upkeep.purging import remove_files
+from labeling.upkeep.withdrawing import carry_out, withdraw_patient
 from tests.declined import assert_declined
 from tests.labeling.lots import a_project
 from tests.labeling.operations import cell, effect, operation
@@ -556,7 +558,11 @@ def test_a_cancelled_map_leaves_nothing(made, monkeypatch):
 
 
 def test_a_map_goes_with_what_a_patient_who_withdraws_leaves(made, quick_map):
+    image = change_image(image=made.images[0], by=made.owner, reason="found", patient="07")
     compute(made)
     job = make_map(made)
-    services.expire(job)
-    assert map_of(made.project, made.people["annotator"]) is None
+    kept = job.result.name
+    assert map_of(made.project, made.people["annotator"]) is not None and job.result.storage.exists(kept)
+    withdrawal = withdraw_patient(patient=image.patient, typed=image.patient.label, by=made.owner)
+    assert carry_out(withdrawal)
+    assert map_of(made.project, made.people["annotator"]) is None and not job.result.storage.exists(kept)

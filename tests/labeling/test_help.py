@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from labeling.exchange.demo import NAME
-from labeling.projects.models import Role
+from labeling.projects.models import Project, Role
 from labeling.site.help_topics import TOPICS, found_topics
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell
@@ -116,6 +116,24 @@ def test_somebody_who_was_invited_is_found_by_the_name_that_was_typed_alone():
     assert [one["name"] for one in client.get(reverse("search-names"), {"q": "typed"}).json()["found"]] == [
         "typed-name"
     ]
+
+
+def test_where_annotators_read_apart_only_who_leads_finds_the_others():
+    project = ProjectFactory(layering=Project.Layering.PER_ANNOTATOR)
+    annotator = MembershipFactory(project=project, role=Role.ANNOTATOR, user__username="oliver-a").user
+    reviewer = MembershipFactory(project=project, role=Role.REVIEWER, user__username="oliver-b").user
+
+    def found(user) -> set[str]:
+        return {one["name"] for one in signed_in(user).get(reverse("search-names"), {"q": "oliver"}).json()["found"]}
+
+    assert found(annotator) == {annotator.display_name}
+    assert found(reviewer) == {annotator.display_name, reviewer.display_name}
+
+
+@pytest.mark.parametrize("asked", [" ", "%", "_", "\\"])
+def test_spaces_and_wildcards_find_nothing(asked):
+    member = MembershipFactory(project=ProjectFactory(name="Liver"), user__username="oliver").user
+    assert signed_in(member).get(reverse("search-names"), {"q": asked}).json()["found"] == []
 
 
 def test_a_search_asks_as_many_questions_for_many_as_for_one(django_assert_max_num_queries):

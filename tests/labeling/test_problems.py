@@ -5,6 +5,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
+from s3transfer.exceptions import RetriesExceededError
 
 from labeling.api import exception_handler
 from labeling.errors import STORAGE_AWAY, server_fault
@@ -40,6 +41,10 @@ def test_storage_that_does_not_answer_is_said_in_a_sentence(kind):
     answer = exception_handler(error, {})
     assert (answer.status_code, answer.data["code"]) == (503, "storage_away")
     assert answer.data["detail"] == str(STORAGE_AWAY.detail) and "secret" not in answer.data["detail"]
+
+
+def test_storage_that_falls_silent_in_the_middle_of_a_file_does_not_answer_either():
+    assert server_fault(RetriesExceededError(TimeoutError("timed out"))) is STORAGE_AWAY
 
 
 def test_what_the_storage_answers_is_a_fault_of_ours():

@@ -12,10 +12,11 @@ from rest_framework.test import APIClient
 
 from inference.agreement.readings import Cell
 from inference.types import BoxMask
+from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.assignments import services as work
 from labeling.assignments.declaring import declare_workflow
-from labeling.assignments.models import Reading
+from labeling.assignments.models import Reading, Workflow
 from labeling.assignments.my_work import left_for, place_in, works
 from labeling.assignments.states import ReadingState
 from labeling.errors import Invalid, WrongState
@@ -26,7 +27,8 @@ from labeling.quality_control import services
 from labeling.quality_control.judging import counted, mirrored
 from labeling.quality_control.models import CheckField, ControlPlan
 from labeling.quality_control.results import BASELINE, drift_of, repeated_in, results_of
-from tests.factories import ImageFactory, MembershipFactory
+from labeling.upkeep.withdrawing import carry_out, withdraw_patient
+from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.pages import page_text, signed_in
 from tests.labeling.team import make_team
@@ -143,8 +145,19 @@ def test_a_repeat_is_a_mirrored_copy_of_what_the_reader_has_read_on_their_own(al
     ward.read(reading, [(width - x1, y0, width - x0, y1) for x0, y0, x1, y1 in PLACES])
     check.refresh_from_db()
     assert (check.found, check.missed, check.extra, check.same_class) == (4, 0, 0, 4)
-    assert repeated_in(ward.project.pk).f1 == 1.0
-    assert repeated_in(ward.project.pk).same_class == 1.0
+    (result,) = results_of(ward.plan)
+    assert (result.repeated.fields, result.repeated.f1, result.repeated.same_class) == (1, 1.0, 1.0)
+
+
+def test_repeats_of_one_reader_alone_are_shown_to_nobody_but_the_owner():
+    ward = Ward()
+    numbers = {"plan": ward.plan, "kind": Kind.REPEAT, "after": 1, "found": 3, "missed": 1, "same_class": 3}
+    for image, reader in zip(ward.images, (ward.student, ward.owner), strict=False):
+        assert repeated_in(ward.project.pk) is None
+        sheet = ProjectFactory(is_sheet=True)
+        CheckField.objects.create(reader=reader, image=image, sheet=sheet, finished_at=timezone.now(), **numbers)
+    both = repeated_in(ward.project.pk)
+    assert (both.fields, both.same_class) == (2, 1.0) and both.f1 == pytest.approx(6 / 7)
 
 
 def test_the_pixels_of_a_repeat_are_mirrored(always):
@@ -182,6 +195,18 @@ def test_nobody_gets_a_control_twice_nor_one_that_they_have_read(always):
     assert sorted(images) == sorted(image.pk for image in ward.images)
 
 
+def test_the_rules_of_the_workflow_hold_for_controls(always):
+    ward = Ward()
+    always(Kind.CONTROL)
+    centre = ward.project.centres.get()
+    ward.project.images.filter(pk__in=[image.pk for image in ward.images[1:]]).update(centre=centre)
+    ward.project.memberships.filter(user=ward.student).update(centre=centre)
+    Workflow.objects.filter(project=ward.project).update(excludes_own_centre=True)
+    while (reading := ward.pull()) is not None:
+        ward.read(reading)
+    assert [check.image for check in CheckField.objects.all()] == ward.images[:1], "the others are of their own centre"
+
+
 def test_an_expired_lease_gives_the_control_to_nobody_else_and_a_skipped_one_is_gone(always):
     ward = Ward()
     always(Kind.CONTROL)
@@ -202,6 +227,18 @@ def test_who_leaves_the_project_reaches_no_copy(always):
     member = ward.project.memberships.get(user=ward.student)
     remove_member(project=ward.project, membership=member, by=ward.owner)
     assert sheet not in Project.objects.visible_to(ward.student)
+
+
+def test_who_comes_back_gets_images_and_not_the_copy_that_is_closed(always):
+    ward = Ward()
+    always(Kind.CONTROL)
+    ward.read(ward.pull())
+    sheet = ward.pulled(Kind.CONTROL).item.project
+    member = ward.project.memberships.get(user=ward.student)
+    remove_member(project=ward.project, membership=member, by=ward.owner)
+    MembershipFactory(project=ward.project, user=ward.student, role=Role.ANNOTATOR)
+    following = ward.pull().item.project
+    assert following != sheet and following in Project.objects.visible_to(ward.student)
 
 
 def test_a_plan_without_a_locked_reference_has_no_controls():
@@ -298,6 +335,16 @@ def test_the_page_tells_everybody_of_the_plan_and_the_owner_alone_of_results(alw
     assert "Results by reader" in shown and "0.667" in shown
 
 
+def test_whoever_may_be_checked_sees_no_cells_of_a_control():
+    ward = Ward(control_percent=0, repeat_percent=5)
+    ward.project.items.filter(image__in=ward.images).update(is_blind=False)  # it was read long ago
+    answers = Layer.objects.filter(image__project=ward.project, kind=Layer.Kind.CONSENSUS)
+    assert answers.visible_to(ward.student).exists(), "there are no controls"
+    ward.declare(control_percent=5)
+    assert not answers.visible_to(ward.student).exists()
+    assert answers.visible_to(ward.owner).count() == len(ward.images)
+
+
 def test_who_manages_and_is_not_the_owner_of_the_results_sees_none():
     ward = Ward()
     manager = MembershipFactory(project=ward.project, role=Role.MANAGER).user
@@ -339,10 +386,12 @@ def test_the_api_declares_a_plan_and_gives_results_to_their_owner():
 
 
 def test_a_withdrawn_patient_takes_copies_of_their_images_along(always):
-    from labeling.upkeep.withdrawing import _sheets
-
     ward = Ward()
     always(Kind.CONTROL)
     ward.read(ward.pull())
-    sheet = ward.pulled(Kind.CONTROL).item.project
-    assert _sheets([CheckField.objects.get().image_id]) == [sheet]
+    copied = ward.pulled(Kind.CONTROL).item.image
+    pixels_there = copied.pixels.name
+    patient = CheckField.objects.get().image.patient
+    assert carry_out(withdraw_patient(patient=patient, typed=patient.label, by=ward.owner))
+    assert not Image.objects.filter(pk=copied.pk).exists() and not copied.pixels.storage.exists(pixels_there)
+    assert ward.pull().item.project == ward.project
