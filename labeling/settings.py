@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from labeling.server import environment
 from labeling.server.environment import flag, number, required, words
+from labeling.server.secret_files import read_secret_files
 
+read_secret_files()
 BASE_DIR = environment.CHECKOUT
 DATA_DIR = environment.data_dir()
 DEBUG = flag("DEBUG")
