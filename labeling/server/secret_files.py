@@ -20,8 +20,14 @@ SECRETS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
 )
-# Addresses that may leave out their password -> the secret that completes them.
-COMPLETED = {"DATABASE_URL": "DATABASE_PASSWORD", "BROKER_URL": "BROKER_PASSWORD", "FEED_URL": "BROKER_PASSWORD"}
+# Addresses that may leave out their password -> the secret that completes them. The command `celery` copies BROKER_URL
+# into the last one before it loads the settings, and believes it more than them.
+COMPLETED = {
+    "DATABASE_URL": "DATABASE_PASSWORD",
+    "BROKER_URL": "BROKER_PASSWORD",
+    "FEED_URL": "BROKER_PASSWORD",
+    "CELERY_BROKER_URL": "BROKER_PASSWORD",
+}
 
 
 def read_secret_files(env: MutableMapping[str, str] = os.environ) -> None:

@@ -205,8 +205,8 @@ def nginx_command(machine: Machine) -> list[str]:
         "listen 8080": f"listen 127.0.0.1:{machine.plain}",
         "listen 8443": f"listen 127.0.0.1:{machine.tls}",
         "web:8000": f"127.0.0.1:{machine.web}",
-        "/etc/nginx/tls": str(machine.folder / "tls"),
         " /tmp/": f" {scratch}/",
+        "/etc/nginx/tls": str(machine.folder / "tls"),
     }
     for given, own in replaced.items():
         assert given in text, f"docker/nginx.conf has no {given!r} any more"
