@@ -9,7 +9,7 @@ SETUP = command -v $(PYTHON) >/dev/null || { echo "Boxwise needs Python 3.11 or 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev stop test test-slow check audit shrink format bench load
+.PHONY: help setup demo up dev stop test test-slow production-test check audit shrink format bench load
 
 help: ## show this list
 	@echo "Boxwise: make TARGET, with PORT= and BOXWISE_DATA_DIR= for a second instance, TORCH=cpu to install without CUDA"
@@ -37,6 +37,10 @@ test: ## all tests: TypeScript, Python, browser; PYTEST= for arguments of pytest
 test-slow: ## the tests that take minutes each
 	@$(SETUP)
 	@$(BIN)/python -m pytest -m slow $(PYTEST)
+
+production-test: ## docker/compose.yml and its proxy in use, on Debian's postgresql, redis-server and nginx (some minutes)
+	@$(SETUP)
+	@$(BIN)/python -m pytest -m slow tests/e2e/test_production.py -n 0 $(PYTEST)
 
 check: ## style, complexity and density (a list that may only shrink), types, import directions, migrations, front end
 	@$(SETUP)

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from labeling.server import environment
 from labeling.server.environment import flag, number, required, words
+from labeling.server.secret_files import read_secret_files
 
+read_secret_files()
 BASE_DIR = environment.CHECKOUT
 DATA_DIR = environment.data_dir()
 DEBUG = flag("DEBUG")
@@ -20,9 +22,11 @@ _signs = os.environ.get("BOXWISE_PROCESS", "") not in ("worker", "interactive", 
 SECRET_KEY = required("SECRET_KEY", "a long random string that stays the same") if _signs else ""
 if _signs and len(SECRET_KEY) < 32:
     raise SystemExit("Boxwise does not start: SECRET_KEY must have at least 32 characters.")
-ALLOWED_HOSTS = words("ALLOWED_HOSTS")
-if not ALLOWED_HOSTS and not DEBUG:
+_names = words("ALLOWED_HOSTS")
+if not _names and not DEBUG:
     required("ALLOWED_HOSTS", "the host names under which people reach the site, separated by commas")
+# Probes of the machine itself ask at its local address, whatever names people use.
+ALLOWED_HOSTS = [*_names, "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 
 # -- the parts of the site
@@ -195,7 +199,7 @@ CELERY_IMPORTS = _file_tasks if os.environ.get("WORKER_TASKS") == "files" else [
 # -- telling people that a round has ended
 
 # Where people reach the site, for the links in mail and webhooks.
-SITE_URL = environment.site_url(ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS)
+SITE_URL = environment.site_url(_names, CSRF_TRUSTED_ORIGINS)
 MAIL_URL = os.environ.get("MAIL_URL", "").strip()
 MAIL_IS_CONFIGURED = bool(MAIL_URL)
 _mail = environment.mail(MAIL_URL)  # without a server: into the log of the worker that would have sent it

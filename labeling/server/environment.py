@@ -249,7 +249,7 @@ class IdentityProvider:
 
 
 def identity_provider() -> IdentityProvider | None:
-    """OIDC_ISSUER with OIDC_CLIENT_ID and OIDC_CLIENT_SECRET or OIDC_CLIENT_SECRET_FILE; None without OIDC_ISSUER.
+    """OIDC_ISSUER with OIDC_CLIENT_ID and OIDC_CLIENT_SECRET; None without OIDC_ISSUER.
 
     Raises SystemExit for an address that is not https, and for one that is half-configured.
     """
@@ -260,15 +260,10 @@ def identity_provider() -> IdentityProvider | None:
     is_local = address.hostname in ("localhost", "127.0.0.1", "::1")
     if address.scheme != "https" and not (address.scheme == "http" and is_local):
         raise SystemExit("Boxwise does not start: OIDC_ISSUER must be an https:// address.")
-    secret_file = os.environ.get("OIDC_CLIENT_SECRET_FILE", "").strip()
-    if secret_file:
-        secret = Path(secret_file).read_text().strip()
-    else:
-        secret = required("OIDC_CLIENT_SECRET", "the secret of Boxwise at the identity provider")
     return IdentityProvider(
         issuer=issuer,
+        secret=required("OIDC_CLIENT_SECRET", "the secret of Boxwise at the identity provider"),
         client_id=required("OIDC_CLIENT_ID", "the name of Boxwise at the identity provider"),
-        secret=secret,
         name=os.environ.get("OIDC_NAME", "").strip() or str(address.hostname),
         creates_accounts=flag("OIDC_CREATES_ACCOUNTS"),
         checks_factor=flag("OIDC_CHECKS_SECOND_FACTOR"),

@@ -25,6 +25,7 @@ from typing import IO, TypedDict
 
 from labeling.server import compiled, environment, processes, surroundings
 from labeling.server.postgres import Postgres
+from labeling.server.secret_files import SECRETS, read_secret_files
 from labeling.server.surroundings import BadSurroundings
 from labeling.server.valkey import Valkey
 
@@ -35,9 +36,7 @@ LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")  # a Unix socket's path has 
 # dumps before a migration with the lists of contents of backups.
 WRITTEN = ("files", "static", "work", "home", "backups")
 # Secrets that belong to us; whatever else of the caller's environment looks like one stays with the caller.
-OUR_SECRETS = frozenset(
-    {"SECRET_KEY", "HEALTH_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
-)
+OUR_SECRETS = frozenset({*SECRETS, "AWS_SESSION_TOKEN"})
 SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_KEY", re.IGNORECASE)
 
 
@@ -161,6 +160,7 @@ class Instance:
 
         What the caller set wins (a real database, S3, ...): only what is missing is embedded.
         """
+        read_secret_files()
         embedded = {
             "DJANGO_SETTINGS_MODULE": "labeling.settings",
             "PLAIN_HTTP": "1",

@@ -415,14 +415,6 @@ def test_a_half_configured_provider_stops_the_start(monkeypatch, named, words):
         environment.identity_provider()
 
 
-def test_the_secret_may_lie_in_a_file(monkeypatch, tmp_path):
-    (tmp_path / "secret").write_text("from a file\n")
-    monkeypatch.setenv("OIDC_ISSUER", "https://id.hospital.example/realms/lab")
-    monkeypatch.setenv("OIDC_CLIENT_ID", "boxwise")
-    monkeypatch.setenv("OIDC_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
-    found = environment.identity_provider()
-    assert (found.secret, found.name, found.creates_accounts) == ("from a file", "id.hospital.example", False)
-
 
 def test_the_library_signs_as_the_tests_believe(provider):
     """The oracle of the table of lies: an honest token is valid under the key that the provider publishes."""
