@@ -7,6 +7,7 @@ call that the real one would not take fails here too.
 import http.server
 import io
 import json
+import socket
 import sys
 import threading
 import types
@@ -346,6 +347,15 @@ def test_a_key_is_not_sent_in_the_clear_to_the_public(tmp_path, monkeypatch):
     monkeypatch.setenv(remote.KEYS, "models.example=secret")
     with pytest.raises(InferenceError, match=r"the key of models\.example is sent over https alone"):
         asking(tmp_path, "http://models.example/cells")
+
+
+def test_networks_that_are_allowed_do_not_let_a_key_out_in_the_clear(tmp_path, monkeypatch):
+    monkeypatch.setenv(remote.NETWORKS, "10.1.0.0/16")
+    monkeypatch.setenv(remote.KEYS, "models.example=secret")
+    public = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", 80))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [public])
+    with pytest.raises(InferenceError, match="is not in a network that is allowed; send its key over https, or allow"):
+        asking(tmp_path, "http://models.example/cells").predict(FIELD.rgb)
 
 
 # What is declined while wrapping

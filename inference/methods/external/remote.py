@@ -81,7 +81,8 @@ class Remote(External):
         self.headers = {"Content-Type": "image/png", "Accept": ACCEPTED}
         self.networks = networks_of(os.environ.get(NETWORKS, ""))
         key = keys_of(os.environ.get(KEYS, "")).get(self.host)
-        if key and parts.scheme != "https" and not self.networks:
+        self.is_in_the_clear = bool(key) and parts.scheme != "https"  # then nothing outside the networks may read it
+        if self.is_in_the_clear and not self.networks:
             raise InferenceError(f"the key of {self.host} is sent over https alone, or into {NETWORKS}")
         if key:
             self.headers["Authorization"] = f"Bearer {key}"
@@ -108,11 +109,13 @@ class Remote(External):
                 step=settings.timeout,
                 most=max(MOST, MOST_A_PIXEL * rgb.shape[0] * rgb.shape[1]),
                 allowed=self.networks,
+                public=not self.is_in_the_clear,
             )
         except guarded.NotSent as error:
             raise InferenceError(f"{self.host} did not answer: {error}") from error
         except guarded.NotAllowed as error:
-            raise InferenceError(f"{error}; allow its network with {NETWORKS}") from error
+            otherwise = "send its key over https, or " if self.is_in_the_clear else ""
+            raise InferenceError(f"{error}; {otherwise}allow its network with {NETWORKS}") from error
         if answer.status in (401, 403):
             raise InferenceError(f"{self.host} answered {answer.status}: set its key with {KEYS}={self.host}=KEY")
         if answer.status != 200:
