@@ -328,6 +328,13 @@ def test_bad_answers_are_said_in_one_sentence(answer, sentence, elsewhere, tmp_p
         asking(tmp_path, elsewhere.url).predict(FIELD.rgb)
 
 
+def test_a_picture_of_another_size_is_not_unpacked(elsewhere, tmp_path, monkeypatch):
+    elsewhere.body = png(np.ones((9, 9)))
+    monkeypatch.setattr(remote, "read_labels", lambda path: pytest.fail("unpacked"))
+    with pytest.raises(InferenceError, match=r"a map of \(9, 9\) for an image of"):
+        asking(tmp_path, elsewhere.url).predict(FIELD.rgb)
+
+
 def test_an_answer_that_is_too_long_is_not_read_to_its_end(elsewhere, tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "MOST", 10)
     monkeypatch.setattr(remote, "MOST_A_PIXEL", 0)
@@ -370,6 +377,7 @@ def test_networks_that_are_allowed_do_not_let_a_key_out_in_the_clear(tmp_path, m
         (["http", "--weights", "nowhere"], "takes no --weights"),
         (["http"], "url must be http:// or https:// and a host, not ''"),
         (["http", "--set", "url=https://a:b@example.org/"], "url must hold no password"),
+        (["http", "--set", "url=https://example.org:99999/"], "Port out of range 0-65535"),
         (["http", "--set", "url=https://example.org/", "timeout=0"], "timeout must be above 0"),
         (["http", "--set", "url=https://example.org/", "colour=3"], "colour is no setting of this version"),
         (["http", "--set", "url=https://example.org/", "--licence", " "], "needs its licence and its source"),

@@ -62,8 +62,8 @@ class Settings:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = urlsplit(self.url)  # like the port below it raises ValueError for what cannot be
+        if parts.port == 0 or parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"url must be http:// or https:// and a host, not {self.url!r}")
         if parts.username or parts.password:
             raise ValueError(f"url must hold no password; set {KEYS}")
@@ -126,8 +126,19 @@ class Remote(External):
         with tempfile.TemporaryDirectory(prefix="boxwise-") as folder:
             path = Path(folder) / f"answer{MAPS[answer.kind]}"
             path.write_bytes(answer.body)
+            self._check_size(path, rgb.shape[:2])
             labels = read_labels(path)
         return instances_of(labels, rgb.shape[:2], title=self.host)
+
+    def _check_size(self, path: Path, shape: tuple[int, int]) -> None:
+        """From the head alone: some bytes can be a picture that no memory holds. Raises InferenceError."""
+        try:
+            with Image.open(path) as file:
+                width, height = file.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise InferenceError(f"the answer of {self.host} cannot be read as labels: {error}") from error
+        if (height, width) != shape:
+            raise InferenceError(f"{self.host} answered with a map of {(height, width)} for an image of {shape}")
 
     def _outlined(self, answer: guarded.Answer, rgb: RGB) -> Instances:
         height, width = rgb.shape[:2]
