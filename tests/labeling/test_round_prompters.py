@@ -18,6 +18,7 @@ from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import ModelVersion, Round
 from labeling.rounds.results.export import net_lines
 from labeling.rounds.weights.importing import import_weights
+from labeling.site.round_views import prompter_of
 from tests.factories import UserFactory
 from tests.labeling.pages import page_text, signed_in
 from tests.labeling.rounds import run_all
@@ -82,7 +83,8 @@ def test_own_weights_of_a_prompter_are_known_by_their_tensors_and_teach_a_round(
 def test_own_weights_prompt_in_a_round_of_boxcell(owner, sent, mobile, monkeypatch):
     project = tissue_project(owner, kind="boxes")
     version = added(project, owner, mobile, sent)
-    start_round(project=project, by=owner, preset="tiny", changes={"prompter": f"version:{version.pk}"})
+    made = start_round(project=project, by=owner, preset="tiny", changes={"prompter": f"version:{version.pk}"})
+    assert prompter_of(made) == f"version:{version.pk}"  # for the form "with the best values"
     asked = []
 
     def prompter(name, **given):
