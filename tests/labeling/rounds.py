@@ -3,7 +3,6 @@
 import io
 import json
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -126,7 +125,10 @@ def compared_project(user: User, side: int = 160) -> tuple[Project, list[Image],
     return project, images, [first, second], [one.labels for one in made]
 
 
-def run_all(run: Callable[[int], None], sent: list[Message]) -> None:
-    """Do what was sent to the workers, and what that sends, until nothing is left."""
+def run_all(run: Any, sent: list[Message]) -> None:
+    """Do what was sent to this task, and what that sends, until nothing is left. What a finished round asks of other
+    tasks, such as vectors of its cells, is not done."""
     while sent:
-        run(**sent.pop(0).arguments)
+        message = sent.pop(0)
+        if message.task == run.name:
+            run(**message.arguments)
