@@ -365,6 +365,13 @@ def test_networks_that_are_allowed_do_not_let_a_key_out_in_the_clear(tmp_path, m
         asking(tmp_path, "http://models.example/cells").predict(FIELD.rgb)
 
 
+@pytest.mark.parametrize("text", ["models.example", "models.example=", "=secret", "a.example=sec\nret", "h=sécret"])
+def test_keys_that_cannot_be_are_declined_and_not_shown(text):
+    with pytest.raises(InferenceError, match="must be HOST=KEY") as declined:
+        remote.keys_of(text)
+    assert "ret" not in str(declined.value)
+
+
 # What is declined while wrapping
 
 

@@ -171,8 +171,9 @@ def keys_of(text: str) -> dict[str, str]:
     keys = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         host, equals, key = pair.partition("=")
-        if not equals or not host or not key:
-            raise InferenceError(f"{KEYS} must be HOST=KEY, separated by commas")
+        is_header = key.isascii() and key.isprintable()  # else http.client would name it in its error
+        if not equals or not host or not key or not is_header:
+            raise InferenceError(f"{KEYS} must be HOST=KEY in plain characters, separated by commas")
         keys[host.lower()] = key
     return keys
 
