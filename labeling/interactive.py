@@ -22,9 +22,9 @@ from labeling.images.models import Image
 from labeling.images.slides import decline_slide
 from labeling.jobs.immediate import answer_of
 from labeling.projects.access import person, reach
-from labeling.rounds.models import Publication
+from labeling.rounds.models import Publication, Stage
 
-NOT_FUSED = gettext_noop("this image has no fused masks yet: run a round first, or paint without the fusion")
+NOT_FUSED = gettext_noop("this image has no fused masks yet: run a round of BoxCell first, or paint without the fusion")
 
 
 class Smart(APIView):
@@ -50,7 +50,9 @@ class Refusion(APIView):
         decline_without(found.project, "brush")
         strokes = [_stroke(stroke, found, number) for number, stroke in enumerate(body.strokes or [])]
         mask = None if body.mask is None else _mask(body.mask, found)
-        of_rounds = Publication.objects.filter(image=found, round__isnull=False).select_related("round")
+        # Of the rounds that fuse: a method that is trained as a whole leaves no two masks to be fused again.
+        fused = Publication.objects.filter(image=found, round__stages__kind=Stage.Kind.FUSION)
+        of_rounds = fused.select_related("round")
         newest = of_rounds.order_by("-round__number").first()
         if newest is None or newest.round is None:
             raise WrongState(_(NOT_FUSED))

@@ -100,7 +100,9 @@ def differences(measured: Sequence[Run]) -> list[str]:
     others = [name for name in every if name not in base]
     if not base or not others or len(every[base[0]][0].images) < 2:
         return []
-    lines = [f"Dice against {base[0]}, image by image (95 % interval of the mean by bootstrap, paired t):", ""]
+    about = "image by image (95 % interval of the mean by bootstrap, paired t)"
+    optimistic = "Images of one patient count as independent, so intervals are too narrow and p too small:"
+    lines = [f"Dice against {base[0]}, {about}. {optimistic}", ""]
     for name in others:
         found = metrics.paired(by_image(every[base[0]]), by_image(every[name]))
         low, high = 100 * found["ci_low"], 100 * found["ci_high"]
@@ -154,9 +156,9 @@ def cause(one: OnImage) -> str:
         return "Nothing to mend."
     apart = needs.merged + needs.split
     if needs.missed >= max(needs.edge, apart, needs.false):
-        return "Most of what is wrong are cells that are not found."
+        return "The most frequent fault: cells that are not found."
     if needs.false >= max(needs.edge, apart):
-        return "Most of what is wrong are things that are no cells."
+        return "The most frequent fault: things that are no cells."
     if apart >= needs.edge:
         return "Most are found, but not told apart."
     share = 100 * needs.edge / cells

@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from inference.egress.addresses import Network, may_be_reached
@@ -50,6 +51,7 @@ def post(
     step: float = STEP,
     most: int = 0,
     allowed: Sequence[Network] = (),
+    public: bool = True,
 ) -> Answer:
     """Send `body` and read the answer.
 
@@ -57,13 +59,14 @@ def post(
     step     seconds for each wait for the other side
     most     bytes of the answer that are read; 0: the status alone
     allowed  networks that may be reached although they are not public
+    public   False: nothing outside `allowed` is reached
 
     Raises NotAllowed, NotSent, TooMuch.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    connection = _Pinned(host, port, reachable(host, port, allowed), secure=secure, step=step)
+    connection = _Pinned(host, port, reachable(host, port, allowed, public=public), secure=secure, step=step)
     late = threading.Timer(whole, connection.abort)
     late.daemon = True
     late.start()
@@ -95,7 +98,7 @@ def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
     return bytes(content)
 
 
-def reachable(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
+def reachable(host: str, port: int, allowed: Sequence[Network], *, public: bool = True) -> list[str]:
     """The addresses of a host that may be reached, in the order of the resolver. Raises NotAllowed, NotSent."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -103,8 +106,11 @@ def reachable(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
         raise NotSent(f"{host} has no address: {error}") from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     good = [address for address in addresses if may_be_reached(address, allowed)]
+    if not public:
+        good = [address for address in good if any(ip_address(address) in network for network in allowed)]
     if not good:
-        raise NotAllowed(f"{host} leads to {', '.join(addresses[:3])}, which is not public")
+        wanted = "public" if public else "in a network that is allowed"
+        raise NotAllowed(f"{host} leads to {', '.join(addresses[:3])}, which is not {wanted}")
     return good
 
 

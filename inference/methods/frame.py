@@ -152,8 +152,8 @@ def imported(one: Method | Predictor) -> Any:
     """The module of a method or predictor. Raises InferenceError where it cannot be imported."""
     try:
         return import_module(one.module)
-    except ImportError as error:
-        raise InferenceError(f"{one.title} cannot be used: {error}") from error
+    except Exception as error:  # whatever somebody else's package does when it is imported
+        raise InferenceError(f"{one.title} cannot be used: {type(error).__name__}: {error}") from error
 
 
 def train(

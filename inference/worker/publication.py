@@ -42,7 +42,9 @@ class Layers:
         content, inputs = setting.content, setting.inputs
         self.round, self.content, self.inputs = stage.round, content, inputs
         self.class_ids = [entry.id for entry in content.classes]
-        self.threshold = setting.configuration.prediction.detector_threshold
+        self.is_whole = setting.configuration.is_whole
+        # What a method that is trained as a whole finds has passed its own threshold; a round has none for it.
+        self.threshold = 0.0 if self.is_whole else setting.configuration.prediction.detector_threshold
         self.entries = {entry.image: entry for entry in content.images}
         self.stains = dict(Image.everything.filter(project=self.round.project_id).values_list("pk", "stain"))
         predicted = self.round.stages.select_related("artifact").get(kind="prediction").artifact
@@ -50,7 +52,6 @@ class Layers:
         self.model_names = predicted.facts_as(PredictionFacts).models
         readable = setting.readable()
         self.readable = {f.image for f in readable}
-        self.is_whole = setting.configuration.is_whole
         scored = _scored(readable, inputs, is_whole=self.is_whole)
         without_reference = [f for f in readable if f.reference is None]
         self.priorities = _queue(without_reference, scored, self.round.pk)

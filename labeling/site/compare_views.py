@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from inference.documents.methods import METHODS, Method
@@ -41,8 +42,8 @@ COLUMNS = (
 @signed_in
 @require_safe
 def compare(request: Request, project: int) -> HttpResponse:
-    """Rounds side by side; `?round=` numbers them, `?by=method` means the newest of each method, else the two that
-    finished last. The first named is the base."""
+    """Rounds side by side; `?round=` numbers them, `?by=method` means the newest of each method where there are
+    several, else the two that finished last. The first named is the base."""
     found = reach_project(request, "see", project)
     finished = finished_rounds(found)
     chosen = chosen_rounds(request, finished)
@@ -89,9 +90,10 @@ def finished_rounds(found: Project) -> list[Round]:
 
 
 def chosen_rounds(request: Request, finished: Sequence[Round]) -> list[Round]:
-    """The rounds that an address names, MOST_ROUNDS at most."""
+    """The rounds that an address names, MOST_ROUNDS at most; of one method alone there is nothing to compare."""
     if request.GET.get("by") == "method":
-        chosen = newest_of_methods(finished)
+        newest = newest_of_methods(finished)
+        chosen = newest if len(newest) > 1 else []
     else:
         asked = [whole_number(value) for value in request.GET.getlist("round")]
         by_number = {round_.number: round_ for round_ in finished}
@@ -148,7 +150,8 @@ class PlotRow:
 
     def sentence(self, names: Sequence[str]) -> str:
         means = [f"{name} {figure(strip.mean)}" for name, strip in zip(names, self.strips, strict=True)]
-        return f"{self.method.title}: {', '.join(means)}"
+        number = _("round %(number)s") % {"number": self.round.number}
+        return f"{_(self.method.title)}, {number}: {', '.join(means)}"
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def round_(request: Request, project: int, number: int) -> HttpResponse:
         "may": acts_of(found.project, found.project.role_of(request.user)),
         "device": found.parameters.device,
         "method": METHODS[found.parameters.method],
-        "prompter": found.parameters.prompter.name,
+        "prompter": prompter_of(found),
         **progress_of(found).context(),
         **log_context(found, after=0),
         "weights": weights_of(found),
@@ -106,6 +106,13 @@ def weights_of(found: Round) -> list[Began]:
         for kind, one in chosen.items()
         if one.start_from or one.as_is
     ]
+
+
+def prompter_of(found: Round) -> str:
+    """As a form names the round's prompter: a version of the project by its id."""
+    chosen = found.parameters.prompter
+    own = found.project.model_versions.filter(artifact=chosen.weights).first() if chosen.weights else None
+    return f"version:{own.pk}" if own is not None else chosen.name
 
 
 def times_test_was_judged(found: Round) -> int:

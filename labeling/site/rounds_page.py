@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from inference.documents.methods import DEFAULT, METHODS, PROMPTERS
 from labeling.projects.models import Project
-from labeling.rounds.configuration import CHOICES, DEVICES, NAMES, PRESET_NAMES
+from labeling.rounds.configuration import BY_NAME, CHOICES, DEVICES, NAMES, PRESET_NAMES
 from labeling.rounds.execution.services import start_round
 from labeling.rounds.methods import offered, preselected
 from labeling.rounds.models import ModelVersion, Round
@@ -69,12 +69,14 @@ def starts(found: Project) -> list[StartChoices]:
 
 
 def start(request: Request, found: Project) -> HttpResponse:
-    preset = request.POST.get("preset", "quick")
+    method = METHODS.get(request.POST.get("method", DEFAULT), METHODS[DEFAULT])
+    # The form hides what the chosen method does not have; what was typed there before another was chosen is not meant.
+    names = [name for name in NAMES if name not in BY_NAME or BY_NAME[name].is_of(method)]
     options: dict[str, Any] = {
-        "preset": preset,
-        "changes": {name: request.POST[name].strip() for name in NAMES if request.POST.get(name, "").strip()},
+        "preset": request.POST.get("preset", "quick"),
+        "changes": {name: request.POST[name].strip() for name in names if request.POST.get(name, "").strip()},
         "same_patient": "same_patient" in request.POST,
-        "start": starts_of(request),
+        "start": {} if method.is_whole else starts_of(request),
         "line_up": "line_up" in request.POST,
     }
     made = attempt(request, lambda: start_round(project=found, by=request.user, **options))
@@ -97,9 +99,9 @@ def before(request: Request, project: int) -> HttpResponse:
     """What will limit a round that is started now, and how long it will take: a part of the project's page."""
     found = reach_project(request, "oversee", project)
     preset, device = (request.GET.get(name, usual) for name, usual in (("preset", "quick"), ("device", "auto")))
-    learns = not all(f"{kind}_as_is" in request.GET for kind in KINDS)
     asked = request.GET.get("method", DEFAULT)
     method = asked if asked in METHODS else DEFAULT
+    learns = METHODS[method].is_whole or not all(f"{kind}_as_is" in request.GET for kind in KINDS)
     prompter = request.GET.get("prompter", "")
     context = {
         "project": found,

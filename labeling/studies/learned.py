@@ -81,7 +81,8 @@ def lessons_of_job(job: Job) -> Lessons:
     """Everything that the models have learned from with which a job proposed cells, forebears included."""
     asked = ProposalRequest.stored(job.request)
     models = (asked.detector, asked.segmenter)
-    versions = _with_forebears(job.project_id, {one.artifact for one in models if one.artifact})
+    artifacts = (*(one.artifact for one in models), asked.configuration.prompter.weights)
+    versions = _with_forebears(job.project_id, {artifact for artifact in artifacts if artifact})
     found = Lessons()
     found.elsewhere |= {one.name for one in models if one.artifact is None}
     found.elsewhere |= {_named(version) for version in versions if version.snapshot_id is None}
@@ -113,8 +114,10 @@ def _with_forebears(project: int, artifacts: set[str]) -> list[ModelVersion]:
 
 
 def _starts(round_: Round) -> set[str]:
-    configuration = round_.parameters
-    return {one.start_from for one in (configuration.detector, configuration.segmenter) if one.start_from}
+    """What the round was started from, a prompter's own weights among it."""
+    chosen = round_.parameters
+    artifacts = (chosen.detector.start_from, chosen.segmenter.start_from, chosen.prompter.weights)
+    return {artifact for artifact in artifacts if artifact}
 
 
 def _named(version: ModelVersion) -> str:

@@ -110,10 +110,13 @@ def test_the_page_compares_image_by_image_and_shows_the_spread_of_seeds():
     ("needs", "sentence"),
     [
         (Repair(untouched=10), "Of 10 cells none is wrong. Nothing to mend."),
-        (Repair(untouched=5, missed=4, edge=1), "4 missed, 1 with an edge to repair. Most of what is wrong are cells"),
+        (
+            Repair(untouched=5, missed=4, edge=1),
+            "4 missed, 1 with an edge to repair. The most frequent fault: cells",
+        ),
         (
             Repair(untouched=6, false=9, edge=4),
-            "9 things that are no cells beside them. Most of what is wrong are things",
+            "9 things that are no cells beside them. The most frequent fault: things",
         ),
         (Repair(untouched=6, merged=3, split=1), "3 merged with a neighbour, 1 split. Most are found, but not told"),
         (Repair(untouched=6, edge=4), "Most are found, and the outline of 40 of 100 is off"),

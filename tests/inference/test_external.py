@@ -7,6 +7,7 @@ call that the real one would not take fails here too.
 import http.server
 import io
 import json
+import socket
 import sys
 import threading
 import types
@@ -327,6 +328,13 @@ def test_bad_answers_are_said_in_one_sentence(answer, sentence, elsewhere, tmp_p
         asking(tmp_path, elsewhere.url).predict(FIELD.rgb)
 
 
+def test_a_picture_of_another_size_is_not_unpacked(elsewhere, tmp_path, monkeypatch):
+    elsewhere.body = png(np.ones((9, 9)))
+    monkeypatch.setattr(remote, "read_labels", lambda path: pytest.fail("unpacked"))
+    with pytest.raises(InferenceError, match=r"a map of \(9, 9\) for an image of"):
+        asking(tmp_path, elsewhere.url).predict(FIELD.rgb)
+
+
 def test_an_answer_that_is_too_long_is_not_read_to_its_end(elsewhere, tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "MOST", 10)
     monkeypatch.setattr(remote, "MOST_A_PIXEL", 0)
@@ -348,6 +356,22 @@ def test_a_key_is_not_sent_in_the_clear_to_the_public(tmp_path, monkeypatch):
         asking(tmp_path, "http://models.example/cells")
 
 
+def test_networks_that_are_allowed_do_not_let_a_key_out_in_the_clear(tmp_path, monkeypatch):
+    monkeypatch.setenv(remote.NETWORKS, "10.1.0.0/16")
+    monkeypatch.setenv(remote.KEYS, "models.example=secret")
+    public = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", 80))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [public])
+    with pytest.raises(InferenceError, match="is not in a network that is allowed; send its key over https, or allow"):
+        asking(tmp_path, "http://models.example/cells").predict(FIELD.rgb)
+
+
+@pytest.mark.parametrize("text", ["models.example", "models.example=", "=secret", "a.example=sec\nret", "h=sécret"])
+def test_keys_that_cannot_be_are_declined_and_not_shown(text):
+    with pytest.raises(InferenceError, match="must be HOST=KEY") as declined:
+        remote.keys_of(text)
+    assert "ret" not in str(declined.value)
+
+
 # What is declined while wrapping
 
 
@@ -360,6 +384,7 @@ def test_a_key_is_not_sent_in_the_clear_to_the_public(tmp_path, monkeypatch):
         (["http", "--weights", "nowhere"], "takes no --weights"),
         (["http"], "url must be http:// or https:// and a host, not ''"),
         (["http", "--set", "url=https://a:b@example.org/"], "url must hold no password"),
+        (["http", "--set", "url=https://example.org:99999/"], "Port out of range 0-65535"),
         (["http", "--set", "url=https://example.org/", "timeout=0"], "timeout must be above 0"),
         (["http", "--set", "url=https://example.org/", "colour=3"], "colour is no setting of this version"),
         (["http", "--set", "url=https://example.org/", "--licence", " "], "needs its licence and its source"),

@@ -114,6 +114,9 @@ def test_two_packages_of_one_name_and_a_module_that_is_not_there(tmp_path, monke
     found = installed.installed()
     assert isinstance(found.methods["twice"], Method)
     assert found.faults["twice"] == "two packages add a method 'twice'; uninstall one"
-    with pytest.raises(InferenceError, match="T cannot be used: No module named 'm'"):
+    with pytest.raises(InferenceError, match="T cannot be used: ModuleNotFoundError: No module named 'm'"):
+        frame.module_of("twice")
+    (tmp_path / "a" / "m.py").write_text("raise OSError('a library is missing')")
+    with pytest.raises(InferenceError, match="T cannot be used: OSError: a library is missing"):
         frame.module_of("twice")
     sys.modules.pop("first_package", None)

@@ -126,8 +126,8 @@ def compared_project(user: User, side: int = 160) -> tuple[Project, list[Image],
 
 
 def run_all(run: Any, sent: list[Message]) -> None:
-    """Do what was sent to this task, and what that sends, until nothing is left; the jobs that a round asks for are not
-    done."""
+    """Do what was sent to this task, and what that sends, until nothing is left. What a finished round asks of other
+    tasks, such as vectors of its cells, is not done."""
     while sent:
         message = sent.pop(0)
         if message.task == run.name:

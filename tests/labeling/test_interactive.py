@@ -7,12 +7,15 @@ import uuid
 
 import pytest
 from celery.exceptions import TimeoutError as NoAnswerInTime
+from django.core.files.base import ContentFile
 from django.urls import reverse
 from rest_framework.test import APIClient
 
 from labeling.annotations import feed
 from labeling.annotations.services import working_layer, write_operations
 from labeling.jobs import immediate
+from labeling.rounds.configuration import configure
+from labeling.rounds.models import Artifact, Snapshot, Stage
 from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, names, operation
@@ -104,6 +107,39 @@ def test_a_stroke_outside_the_image_is_refused(client, image):
     body = {"session": str(uuid.uuid4()), "number": 3, "strokes": [stroke]}
     answer = client.post(reverse("image-refusion", args=[image.pk]), body, format="json")
     assert_declined(answer, 422, field="strokes.0")
+
+
+def finished_round(image, person, method, *kinds):
+    """A published round of a method with these stages, which says something of the image."""
+    number = image.project.rounds.count() + 1
+    snapshot = Snapshot(project=image.project, sha256=f"{number:064}", summary={})
+    snapshot.content.save("s.json", ContentFile(b"{}"), save=True)
+    round_ = image.project.rounds.create(
+        number=number, preset="tiny", configuration=configure("tiny", {"method": method}).as_json(),
+        snapshot=snapshot, started_by=person, state="published",
+    )  # fmt: skip
+    layer = image.layers.create(kind="prediction")
+    round_.publications.create(image=image, layer=layer, certificate={}, model_names={})
+    for position, kind in enumerate(kinds, start=1):
+        artifact = Artifact(key=f"{number} {kind}", kind=kind, sha256="0" * 64, size=1, facts={})
+        artifact.file.save(f"{method}.zip", ContentFile(b"x"), save=False)
+        artifact.save()
+        Stage.objects.create(round=round_, position=position, kind=kind, artifact=artifact)
+
+
+def test_a_stroke_is_fused_with_the_masks_of_the_newest_round_that_has_a_fusion(client, image, monkeypatch):
+    sent = Sent({"error": "asked"})
+    monkeypatch.setattr(immediate, "app", sent)
+    person = image.project.memberships.first().user
+    address = reverse("image-refusion", args=[image.pk])
+    body = {"session": str(uuid.uuid4()), "number": 3, "strokes": []}
+    finished_round(image, person, "cellboxify", "prediction")
+    answer = client.post(address, body, format="json")
+    assert_declined(answer, 409, says="no fused masks yet: run a round of BoxCell first")
+    finished_round(image, person, "boxcell", "prediction", "fusion")
+    finished_round(image, person, "cellboxify", "prediction")
+    client.post(address, body, format="json")
+    assert "boxcell" in sent.calls[0][1]["kwargs"]["unit"]
 
 
 def test_the_feed_answers_what_a_browser_s_event_source_asks_for(client, image):

@@ -12,8 +12,10 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 
 from inference.worker import files, tasks
+from labeling.annotations.summaries import ProjectTime
 from labeling.rounds.configuration import configure
 from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Tuning
+from labeling.rounds.results import costs
 from labeling.rounds.results.comparison import by_unit, compare, interval
 from labeling.rounds.results.tuning import request_tuning
 from tests.documents import image_json, snapshot_of
@@ -177,3 +179,30 @@ def test_the_newest_round_of_each_method_is_compared(project, client):
     ]
     assert float(lines[1]["difference"]) == pytest.approx(0.05) and lines[0]["annotation_seconds"] == ""
     assert client.get(reverse("compare-rounds-file", args=[project.pk]), {"round": 3}).status_code == 404
+
+
+def test_rounds_of_one_method_are_compared_as_rounds(project, client):
+    owner = UserFactory()
+    project.memberships.create(user=owner, role="owner")
+    for number in (1, 2, 3):
+        evaluated(project, number, rows([0.1 * number, 0.2], "ab"))
+    client.force_login(owner)
+    answer = client.get(reverse("compare-rounds", args=[project.pk]), {"by": "method"})
+    assert [round_.number for round_ in answer.context["chosen"]] == [2, 3]
+    assert "BoxCell, round 3: " in answer.context["plot"].sentence
+
+
+def test_members_see_no_time_of_fewer_than_five_people_who_worked_before_the_round(project, monkeypatch):
+    round_ = evaluated(project, 1, rows([0.1], "a"))
+    started = 1000 * round_.created_at.timestamp()
+    member = UserFactory()
+    project.memberships.create(user=member, role="annotator")
+    owner = UserFactory()
+    project.memberships.create(user=owner, role="owner")
+    people = {number: [(started - 2000, started + 5000)] for number in range(4)}
+    people[4] = [(started + 1000, started + 2000)]
+    monkeypatch.setattr(costs, "project_time", lambda *_, **__: ProjectTime(project, people, [], 0))
+    assert costs.cost_of(round_, reader=member).annotation_seconds is None
+    assert costs.cost_of(round_, reader=owner).annotation_seconds == pytest.approx(8)
+    people[4].insert(0, (started - 1000, started - 500))
+    assert costs.cost_of(round_, reader=member).annotation_seconds == pytest.approx(8.5)

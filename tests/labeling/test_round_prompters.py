@@ -18,6 +18,8 @@ from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import ModelVersion, Round
 from labeling.rounds.results.export import net_lines
 from labeling.rounds.weights.importing import import_weights
+from labeling.site.round_views import prompter_of
+from labeling.studies.learned import lessons_of
 from tests.factories import UserFactory
 from tests.labeling.pages import page_text, signed_in
 from tests.labeling.rounds import run_all
@@ -82,7 +84,9 @@ def test_own_weights_of_a_prompter_are_known_by_their_tensors_and_teach_a_round(
 def test_own_weights_prompt_in_a_round_of_boxcell(owner, sent, mobile, monkeypatch):
     project = tissue_project(owner, kind="boxes")
     version = added(project, owner, mobile, sent)
-    start_round(project=project, by=owner, preset="tiny", changes={"prompter": f"version:{version.pk}"})
+    made = start_round(project=project, by=owner, preset="tiny", changes={"prompter": f"version:{version.pk}"})
+    assert prompter_of(made) == f"version:{version.pk}"  # for the form "with the best values"
+    assert "prompter 1 (imported)" in lessons_of([made]).elsewhere
     asked = []
 
     def prompter(name, **given):
@@ -92,6 +96,14 @@ def test_own_weights_prompt_in_a_round_of_boxcell(owner, sent, mobile, monkeypat
     monkeypatch.setattr(registry, "prompter", prompter)
     run_all(tasks.run_stage, sent)
     assert asked == [("mobile-sam", files.read_checkpoint(mobile).keys())]
+
+
+def test_the_button_beside_an_import_proposes_with_this_prompter(owner, sent, mobile):
+    project = tissue_project(owner, kind="boxes")
+    version = added(project, owner, mobile, sent)
+    page = signed_in(owner).get(reverse("project-models", args=[project.pk])).content.decode()
+    assert f'<input type="hidden" name="prompter" value="version:{version.pk}">' in page
+    assert "prompter_from" not in page
 
 
 def test_a_net_that_the_method_cannot_take_or_that_is_not_there_is_declined(owner, sent, mobile):

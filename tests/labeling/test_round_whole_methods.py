@@ -177,6 +177,14 @@ def test_weights_cannot_be_chosen_for_it(owner):
     assert not project.rounds.exists()
 
 
+def test_what_the_form_hides_of_another_method_does_not_stop_the_start(owner):
+    project = tissue_project(owner, kind="boxes")
+    hidden = {"lam": "3", "detector_as_is": "on", "segmenter_as_is": "on", "segmenter_from": "current"}
+    chosen = {"preset": "tiny", "method": "cellboxify", "steps": "7"}
+    signed_in(owner).post(reverse("project-rounds", args=[project.pk]), chosen | hidden)
+    assert project.rounds.get().parameters.training.change == {"steps": 7}
+
+
 # -- what is shown before the start
 
 

@@ -62,8 +62,8 @@ class Settings:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = urlsplit(self.url)  # like the port below it raises ValueError for what cannot be
+        if parts.port == 0 or parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"url must be http:// or https:// and a host, not {self.url!r}")
         if parts.username or parts.password:
             raise ValueError(f"url must hold no password; set {KEYS}")
@@ -81,7 +81,8 @@ class Remote(External):
         self.headers = {"Content-Type": "image/png", "Accept": ACCEPTED}
         self.networks = networks_of(os.environ.get(NETWORKS, ""))
         key = keys_of(os.environ.get(KEYS, "")).get(self.host)
-        if key and parts.scheme != "https" and not self.networks:
+        self.is_in_the_clear = bool(key) and parts.scheme != "https"  # then nothing outside the networks may read it
+        if self.is_in_the_clear and not self.networks:
             raise InferenceError(f"the key of {self.host} is sent over https alone, or into {NETWORKS}")
         if key:
             self.headers["Authorization"] = f"Bearer {key}"
@@ -108,11 +109,13 @@ class Remote(External):
                 step=settings.timeout,
                 most=max(MOST, MOST_A_PIXEL * rgb.shape[0] * rgb.shape[1]),
                 allowed=self.networks,
+                public=not self.is_in_the_clear,
             )
         except guarded.NotSent as error:
             raise InferenceError(f"{self.host} did not answer: {error}") from error
         except guarded.NotAllowed as error:
-            raise InferenceError(f"{error}; allow its network with {NETWORKS}") from error
+            otherwise = "send its key over https, or " if self.is_in_the_clear else ""
+            raise InferenceError(f"{error}; {otherwise}allow its network with {NETWORKS}") from error
         if answer.status in (401, 403):
             raise InferenceError(f"{self.host} answered {answer.status}: set its key with {KEYS}={self.host}=KEY")
         if answer.status != 200:
@@ -123,8 +126,19 @@ class Remote(External):
         with tempfile.TemporaryDirectory(prefix="boxwise-") as folder:
             path = Path(folder) / f"answer{MAPS[answer.kind]}"
             path.write_bytes(answer.body)
+            self._check_size(path, rgb.shape[:2])
             labels = read_labels(path)
         return instances_of(labels, rgb.shape[:2], title=self.host)
+
+    def _check_size(self, path: Path, shape: tuple[int, int]) -> None:
+        """From the head alone: some bytes can be a picture that no memory holds. Raises InferenceError."""
+        try:
+            with Image.open(path) as file:
+                width, height = file.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise InferenceError(f"the answer of {self.host} cannot be read as labels: {error}") from error
+        if (height, width) != shape:
+            raise InferenceError(f"{self.host} answered with a map of {(height, width)} for an image of {shape}")
 
     def _outlined(self, answer: guarded.Answer, rgb: RGB) -> Instances:
         height, width = rgb.shape[:2]
@@ -157,8 +171,9 @@ def keys_of(text: str) -> dict[str, str]:
     keys = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         host, equals, key = pair.partition("=")
-        if not equals or not host or not key:
-            raise InferenceError(f"{KEYS} must be HOST=KEY, separated by commas")
+        is_header = key.isascii() and key.isprintable()  # else http.client would name it in its error
+        if not equals or not host or not key or not is_header:
+            raise InferenceError(f"{KEYS} must be HOST=KEY in plain characters, separated by commas")
         keys[host.lower()] = key
     return keys
 

@@ -31,7 +31,9 @@ class Cost:
     trained_parameters  numbers that its trainings could change; None where a part of it does not say
     training_seconds    of its trainings, from the first start to the end of each; None where none was made here
     annotation_seconds  active time on the images that teach it, until it was started; None where none was measured,
-                        or where it is one person's, whom the reader may not see
+                        or where it is of fewer than FEWEST_PEOPLE and the reader does not oversee the project
+
+    Weights that are used as they are were not trained by the round.
     """
 
     round: Round
@@ -59,7 +61,8 @@ class Cost:
 def cost_of(round_: Round, *, reader: User) -> Cost:
     """The cost of a finished round, as far as it is known and `reader` may know it."""
     learned = round_.stages.filter(kind__in=LEARNED, artifact__isnull=False).select_related("artifact")
-    artifacts = [stage.artifact for stage in learned if stage.artifact is not None]
+    trained = [stage for stage in learned if not round_.parameters.is_as_is(stage.kind)]
+    artifacts = [stage.artifact for stage in trained if stage.artifact is not None]
     facts = [artifact.facts_as(TrainingFacts) for artifact in artifacts]
     return Cost(
         round=round_,
@@ -88,10 +91,12 @@ def _training_seconds(keys: list[str]) -> float | None:
 def _annotation_seconds(round_: Round, reader: User) -> float | None:
     images = [entry.image for entry in round_.snapshot.document().images if entry.teaches]
     recorded = project_time(round_.project, images=images)
-    may_see = round_.project.role_of(reader) in MAY["oversee"] or len(recorded.people) >= FEWEST_PEOPLE
-    if not may_see or not recorded.people or recorded.left_out:
+    before = [_until(spans, round_.created_at) for spans in recorded.people.values()]
+    worked = [seconds for seconds in before if seconds > 0]
+    may_see = round_.project.role_of(reader) in MAY["oversee"] or len(worked) >= FEWEST_PEOPLE
+    if not may_see or not worked or recorded.left_out:
         return None
-    return sum(_until(spans, round_.created_at) for spans in recorded.people.values())
+    return sum(worked)
 
 
 def _until(spans: list[tuple[float, float]], end: datetime) -> float:
