@@ -415,7 +415,6 @@ def test_a_half_configured_provider_stops_the_start(monkeypatch, named, words):
         environment.identity_provider()
 
 
-
 def test_the_library_signs_as_the_tests_believe(provider):
     """The oracle of the table of lies: an honest token is valid under the key that the provider publishes."""
     token = provider.id_token("n")
