@@ -94,6 +94,8 @@ def asked_by(form: "SizeForm", study: Study, pilot: Study | None, known: dict[st
     source = "stated components"
     if pilot is not None and known and all(given[name] == value for name, value in known.items()):
         source = f"the pilot \u201c{pilot.name}\u201d, upper 80 % limits of its variances"
+        if stated := [name for name in size.SPREADS if name not in known]:
+            source += f" (stated, as the pilot does not tell them: {', '.join(size.SPREADS[name] for name in stated)})"
     readers, fields = form.cleaned_data["readers"], form.cleaned_data["fields_each"]
     try:
         return size.question(study, given, readers=readers, fields=fields, source=source)

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from labeling.studies.signing import public_key
 FORMAT = 3  # 2: sittings of two parts, readers, registration. 3: files for R, RO-Crate metadata
 # Parts of the numbers that are computed otherwise since a format, without a change of the definition: none decides.
 REPLACED = {3: ("mixed",)}  # random fields and Satterthwaite's degrees of freedom
+# Parts whose numbers end a search, whose last digits are those of the machine: compared to this share of each.
+SEARCHED = {"mixed": 1e-4}
 # Parts of the numbers that mean the same whatever the definition of the comparison: the measurement itself.
 SAME_IN_EVERY_DEFINITION = ("rules", "training_s", "checks", "fields")
 
@@ -165,7 +168,7 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
             now = _columns_of(then.get(part), now)
         elif about.get("format", 1) < FORMAT:
             now = _as_then(then.get(part), now)
-        differences += _differences(part, then.get(part), now)
+        differences += _differences(part, then.get(part), now, SEARCHED.get(part, 0.0))
     versions = about["code"], code_version()
     return Recomputed(numbers, differences, about["public_key"], *versions, definition, redefined, added, replaced)
 
@@ -232,12 +235,16 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def _differences(place: str, then: Any, now: Any) -> Any:
+def _differences(place: str, then: Any, now: Any, tolerance: float = 0.0) -> Any:
+    """The places at which two parts are not the same; tolerance: a share of each number."""
     if isinstance(then, dict) and isinstance(now, dict):
         for name in sorted({*then, *now}):
-            yield from _differences(f"{place}.{name}" if place else name, then.get(name), now.get(name))
+            yield from _differences(f"{place}.{name}" if place else name, then.get(name), now.get(name), tolerance)
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for i, (a, b) in enumerate(zip(then, now, strict=True)):
-            yield from _differences(f"{place}[{i}]", a, b)
+            yield from _differences(f"{place}[{i}]", a, b, tolerance)
+    elif tolerance and isinstance(then, float) and isinstance(now, float):
+        if not math.isclose(then, now, rel_tol=tolerance, abs_tol=1e-12):
+            yield f"{place}: {then} then, {now} now"
     elif then != now:
         yield f"{place}: {then} then, {now} now"

@@ -17,24 +17,31 @@ def spreads_of(numbers: Numbers) -> dict[str, float]:
 
     A component that the pilot estimated as 0, or could not tell apart, is left out: it has no limit, and somebody has
     to state it. The readers' and the fields' variances hold a quarter of their arm effects' as well, which is left in
-    them. Raises ValueError where the report has no crossed model.
+    them. Degrees of freedom are the levels less what the fixed effects take of them: of the readers a mean for each
+    sequence, of their arm effects and of the fields one for each period. Raises ValueError where the report has no
+    crossed model that may be read.
     """
     found = numbers["mixed"][0]["seconds"]
     if reason := not_computed(found):
         raise ValueError(reason)
-    read = {row["field"] for row in numbers["fields"] if row["counts"]}
-    fields = len(read)
-    levels = {
-        "reader": (found["reader"], found["readers"]),
-        "slope": (found["slope"], found["readers"]),
-        "field": (found["field"], fields),
-        "field_slope": (found["field_slope"], fields),
+    if found["fit"] == "not converged":
+        raise ValueError("the crossed model of the pilot did not converge, so its variances must not be read")
+    compared = numbers["plan"]["reference"], numbers["plan"]["others"][0]
+    rows = [row for row in numbers["fields"] if row["counts"] and row["arm"] in compared]
+    fields = len({row["field"] for row in rows})
+    sequences = len({row["sequence"] for row in rows})
+    periods = len({row["period"] for row in rows})
+    freedom = {
+        "reader": (found["reader"], found["readers"] - sequences),
+        "slope": (found["slope"], found["readers"] - periods),
+        "field": (found["field"], fields - periods),
+        "field_slope": (found["field_slope"], fields - periods),
         "residual": (found["residual"], _left(found, fields)),
     }
     spreads: dict[str, float] = {}
-    for name, (variance, count) in levels.items():
-        if variance and count > 1:
-            limit = upper(variance, count - 1)
+    for name, (variance, df) in freedom.items():
+        if variance and df > 0:
+            limit = upper(variance, df)
             spreads[name] = round(limit, DIGITS)
     return spreads
 

@@ -9,6 +9,7 @@ from labeling.studies.figures import known, not_computed
 from labeling.studies.plot_style import COLOURS, short
 from labeling.studies.protocol.documents import JointNumbers, Numbers, SpecificationNumbers
 
+UNBOUNDED = 1e6  # a ratio above every plot
 STARTS = {"picture": "clock from the picture", "act": "clock from the first act", "cell": "clock from the first cell"}
 
 
@@ -27,7 +28,8 @@ def specifications(numbers: Numbers, axes: Axes) -> None:
         if k == 0:
             choices = _choices(below, rows)
     above.axhline(1, color="#999999", lw=0.8)
-    above.set_ylim(bottom=0)
+    highest = max((row["ratio"] for row in computed), default=1.0)
+    above.set_ylim(0, 2 * max(highest, 1.0))  # an interval that ends higher leaves the plot, which shows that it does
     above.set_ylabel("ratio", fontsize=8)
     above.tick_params(bottom=False, labelbottom=False, labelsize=7)
     above.set_title("Specification curve (described, not tested; declared choice in black)", fontsize=9)
@@ -49,9 +51,8 @@ def _curve(axes: Axes, rows: list[SpecificationNumbers], k: int, arm: str) -> No
         ends = row["interval"]
         if not not_computed(ends):
             low = known(ends["low"], 0.0)
-            high = known(ends["high"], 2 * ratio)
-            shown = min(high, 2 * ratio)
-            axes.plot([place, place], [low, shown], "-", color=colour, lw=0.8, alpha=0.6)
+            high = known(ends["high"], UNBOUNDED)
+            axes.plot([place, place], [low, high], "-", color=colour, lw=0.8, alpha=0.6)
         axes.plot([place], [ratio], "o", color=colour, ms=size)
     name = short(arm)
     axes.plot([], [], "o-", color=COLOURS[k], label=name, ms=3)

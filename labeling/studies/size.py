@@ -13,9 +13,11 @@ from labeling.studies.analysis.power import Components, Gate, Power, justificati
 from labeling.studies.analysis.results import NotEstimated
 from labeling.studies.drafts import locked_draft
 from labeling.studies.models import Study
+from labeling.studies.protocol import design
 
 STUDIES = 500
-MOST_SIZES = 16  # combinations: the largest takes a second
+MOST_SIZES = 16  # combinations
+MOST_FIELDS = 16_000  # of all readers, the sizes together: eight million simulated readings, up to ten seconds
 READERS = limits.Number(gettext_noop("Readers"), 2, 60, whole=True)
 FIELDS = limits.Number(gettext_noop("Fields of a reader and arm"), 1, 200, whole=True)
 RULES = {
@@ -28,6 +30,13 @@ RULES = {
     "dropout": limits.Number(gettext_noop("Readers who drop out, %"), 0, 90),
     "quality_loss": limits.Number(gettext_noop("True loss of Dice"), 0, 0.999),
     "quality_sd": limits.Number(gettext_noop("SD of readers in the loss of Dice"), 0.0001, 1),
+}
+SPREADS = {  # components of RULES, as the justification names them
+    "reader": "readers",
+    "slope": "the readers\u2019 arm effects",
+    "field": "fields",
+    "field_slope": "the fields\u2019 arm effects",
+    "residual": "residual",
 }
 
 
@@ -60,7 +69,18 @@ def question(
             ),
             field="readers",
         )
-    spreads = {name: given[name] for name in ("reader", "slope", "field", "field_slope", "residual")}
+    arms = study.arms.count()
+    if study.design == Study.Design.CROSSOVER and arms != 2:
+        raise Invalid(_("an AB/BA crossover has two arms; for more take the Williams square"))
+    periods = len(design.sequences(study.design, arms)[0])
+    if (n := sum(readers) * sum(fields) * periods) > MOST_FIELDS:
+        raise Invalid(
+            _("these sizes have {n} fields of readers together; {most} is the most. Take some numbers out.").format(
+                n=n, most=MOST_FIELDS
+            ),
+            field="readers",
+        )
+    spreads = {name: given[name] for name in SPREADS}
     gate = Gate(margin=study.quality_margin, loss=given["quality_loss"], sd=given["quality_sd"])
     return Question(given["reduction"], Components(**spreads), readers, fields, given["dropout"] / 100, gate, source)
 

@@ -207,3 +207,12 @@ def test_an_exclusion_has_a_reason_and_shows_in_the_flow(study, project):
     item.participant.save()
     numbers = report.compute(tables_of(study), services.effective(study))
     assert numbers["flow"]["excluded"] == {"excluded: fire alarm": 1}
+
+
+def test_what_ends_a_search_may_end_it_in_other_last_digits():
+    """Digits of the same model on two kinds of processor; a discrete answer must still be the same."""
+    then, now = {"df": 9.070969447, "at_zero": ["slope"]}, {"df": 9.070969150, "at_zero": ["slope"]}
+    tolerance = bundle.SEARCHED["mixed"]
+    assert list(bundle._differences("mixed", then, now, tolerance)) == []
+    assert len(list(bundle._differences("contrasts", then, now))) == 1
+    assert len(list(bundle._differences("mixed", then, {"df": 9.08, "at_zero": []}, tolerance))) == 2

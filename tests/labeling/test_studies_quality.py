@@ -125,7 +125,12 @@ def test_a_fit_on_the_boundary_is_singular_and_not_a_failure():
     kinds = set()
     for seed in (0, 3, 4, 6):
         rows = virtual_studies(
-            np.random.default_rng(seed), studies=1, readers=6, fields=6, ratios=[0.6], components=Components(slope=0.0)
+            np.random.default_rng(seed),
+            studies=1,
+            readers=6,
+            fields=6,
+            ratios=[0.6],
+            components=Components(slope=0.0, field_slope=0.3),
         ).table()
         found = fit(rows, reference="A", arm="B")
         kinds.add(found.fit)

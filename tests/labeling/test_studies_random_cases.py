@@ -90,10 +90,25 @@ def test_what_so_few_readers_cannot_tell_apart_is_said():
         fit(rows("crossover", 2, 2, 8, seed=5), reference="A", arm="B")
     with pytest.raises(ValueError, match="at least two readers"):
         fit(rows("parallel", 2, 2, 4, seed=5).query("participant == 'P01'"), reference="A", arm="B")
+    with pytest.raises(ValueError, match="each arm needs two readers"):
+        fit(rows("parallel", 2, 2, 4, seed=5), reference="A", arm="B")
+    for left in (WORLDS["crossover"].query("sequence == 'AB'"), WORLDS["williams"].query("sequence in ['ABC', 'CAB']")):
+        with pytest.raises(ValueError, match="arm and period are confounded"):
+            fit(left, reference="A", arm="B")
     unknown = WORLDS["parallel"].assign(dice=np.nan)
     with pytest.raises(ValueError, match="36 of 36 fields have no Dice"):
         fit(unknown, reference="A", arm="B", measure="dice")
     assert "not detected" in str(mixed.offered("f1", "cells")) and mixed.offered("f1", "fields") is None
+
+
+def test_one_value_unlike_all_others_is_a_residual_and_nothing_else():
+    table = rows("crossover", 2, 6, 6, seed=7).assign(dice=0.8)
+    table.loc[0, "dice"] = 0.9
+    found = fit(table, reference="A", arm="B", measure="dice")
+    assert found.at_zero == ("field", "field_slope", "reader", "slope")
+    assert found.df == pytest.approx(72 - 4)  # fields less constant, arm, period and sequence: an ordinary linear model
+    with pytest.raises(ValueError, match="say every value"):
+        fit(table.assign(dice=0.8 + 0.01 * (table["arm"] == "B")), reference="A", arm="B", measure="dice")
 
 
 def test_f1_by_a_worked_example():

@@ -25,13 +25,20 @@ def test_the_upper_limit_of_a_variance_is_chi_squared_s():
     assert certainty == pytest.approx(0.8)
     found = {"estimate": 0.7, "reader": 0.06, "slope": None, "field": 0.04, "field_slope": 0.0, "residual": 0.05,
              "fields": 96, "readers": 8}  # fmt: skip
-    counted = [{"field": k % 12, "counts": True} for k in range(96)]
-    numbers = {"mixed": [{"seconds": found}], "fields": [*counted, {"field": 99, "counts": False}]}
+    counted = [
+        {"field": k % 12, "counts": True, "arm": "AB"[k % 2], "sequence": ("AB", "BA")[k // 48], "period": k % 2}
+        for k in range(96)
+    ]
+    others = [{"field": 99, "counts": False, "arm": "A"}, {"field": 98, "counts": True, "arm": "C"}]
+    plan = {"reference": "A", "others": ["B", "C"]}
+    numbers = {"mixed": [{"seconds": found | {"fit": "singular"}}], "fields": [*counted, *others], "plan": plan}
     spreads = pilot.spreads_of(numbers)
     assert set(spreads) == {"reader", "field", "residual"}  # 0 and what could not be told apart have no limit
-    assert spreads["reader"] == pytest.approx(pilot.upper(0.06, 7), abs=5e-4)
-    assert spreads["field"] == pytest.approx(pilot.upper(0.04, 11), abs=5e-4)
+    assert spreads["reader"] == pytest.approx(pilot.upper(0.06, 8 - 2), abs=5e-4)
+    assert spreads["field"] == pytest.approx(pilot.upper(0.04, 12 - 2), abs=5e-4)
     assert spreads["residual"] == pytest.approx(pilot.upper(0.05, 96 - 16 - 12), abs=5e-4)
+    with pytest.raises(ValueError, match="did not converge"):
+        pilot.spreads_of(numbers | {"mixed": [{"seconds": found | {"fit": "not converged"}}]})
     with pytest.raises(ValueError, match="at least two readers"):
         pilot.spreads_of({"mixed": [{"seconds": {"not_computed": "it needs at least two readers"}}], "fields": []})
 
@@ -67,6 +74,7 @@ def test_a_size_is_simulated_and_written_into_the_protocol():
         ({"residual": "0"}, "“0” is not a number from 0.001 to 5"),
         ({"readers": "2 4 6 8 10 12 14 16 18"}, None),
         ({"readers": "4 6 8 10 12", "fields_each": "2 4 8 16"}, "20 sizes at once are too many; 16 is the most"),
+        ({"readers": "58 60", "fields_each": "100 200"}, "70800 fields of readers together; 16000 is the most"),
         ({"readers": ""}, "This field is required"),
     ],
     ids=str,
@@ -80,6 +88,14 @@ def test_what_cannot_be_simulated_is_said(wrong, sentence):
     assert (sentence or "this design needs a multiple of") in page or (sentence is None and "no test" in page)
     study.refresh_from_db()
     assert study.size_justification == ""
+
+
+@pytest.mark.django_db
+def test_a_crossover_of_three_arms_is_no_design_to_simulate():
+    study = draft(ten_fields(), readers=0)
+    study.arms.create(name="third", position=3)
+    page = signed_in(study.created_by).post(reverse("study-size", args=[study.pk]), GIVEN)
+    assert page.status_code == 422 and "for more take the Williams square" in page.content.decode()
 
 
 @pytest.mark.django_db
@@ -114,6 +130,8 @@ def test_a_locked_study_of_the_project_is_a_pilot():
     client.post(address, GIVEN | {name: str(value) for name, value in initial.items()} | {"write": "8x8"})
     study.refresh_from_db()
     assert f"from the pilot “{before.name}”, upper 80 % limits" in study.size_justification
+    stated = "(stated, as the pilot does not tell them: "
+    assert (stated in study.size_justification) == (len(initial) < 5)
     client.post(address, GIVEN | {"write": "8x8"})
     study.refresh_from_db()
     assert "from stated components" in study.size_justification

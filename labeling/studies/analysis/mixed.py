@@ -63,7 +63,8 @@ def fit(
 
     fields   participant, sequence, period, arm, field and what the measure is made of (`value_of`)
 
-    Raises ValueError for fewer than two readers, and where these rows cannot tell the components apart.
+    Raises ValueError for fewer than two readers, where readers or periods cannot be told from the arm, and where these
+    rows cannot tell the components apart.
     """
     rows = fields[fields["arm"].isin([reference, arm])].reset_index(drop=True)
     readers = int(rows["participant"].nunique())
@@ -74,6 +75,7 @@ def fit(
         y = np.log(y)
     side = np.where(rows["arm"] == arm, 0.5, -0.5)
     fixed = _fixed(rows, side)
+    _check_arm(rows, side)
     found = reml.fit(y, fixed, _random(rows, side, fixed))
     estimate, ends = found.effect.estimate, found.effect.interval(confidence)
     shown = [float(np.exp(v)) if measure in RATIOS else float(v) for v in (estimate, *ends)]
@@ -129,6 +131,20 @@ def _fixed(rows: pd.DataFrame, side: reml.Floats) -> reml.Floats:
     for name in ("period", "sequence"):
         columns += [_design(rows[name])[:, 1:]] if name in rows else []
     return np.column_stack(columns)
+
+
+def _check_arm(rows: pd.DataFrame, side: reml.Floats) -> None:
+    """Raises ValueError where the arm cannot be told from something that is not random here."""
+    if _most_arms(rows, "participant") == 1:
+        if int(rows.groupby("arm")["participant"].nunique().min()) < 2:
+            raise ValueError("each arm needs two readers, since with one nothing tells the reader from the arm")
+        return
+    others = _fixed(rows, side)[:, 1:]
+    if _is_inside(side[:, None], others):
+        raise ValueError(
+            "arm and period are confounded: with the sequences that are left, a difference may be that of practice "
+            "and of the period's set of fields"
+        )
 
 
 def _random(rows: pd.DataFrame, side: reml.Floats, fixed: reml.Floats) -> dict[str, reml.Floats]:

@@ -594,6 +594,8 @@ class FieldRow(TypedDict):
 
     arm: str
     participant: str
+    sequence: str
+    period: int
     field: int
     position: int
     counts: bool
