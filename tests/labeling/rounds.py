@@ -3,6 +3,7 @@
 import io
 import json
 import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -125,10 +126,32 @@ def compared_project(user: User, side: int = 160) -> tuple[Project, list[Image],
     return project, images, [first, second], [one.labels for one in made]
 
 
-def run_all(run: Any, sent: list[Message]) -> None:
-    """Do what was sent to this task, and what that sends, until nothing is left. What a finished round asks of other
-    tasks, such as vectors of its cells, is not done."""
+def messages_to(sent: list[Message], *wanted: str) -> Iterator[Message]:
+    """What was sent to these tasks, each taken out when its turn comes, with what was sent meanwhile. Others are left
+    out: a round asks for jobs too."""
     while sent:
         message = sent.pop(0)
-        if message.task == run.name:
-            run(**message.arguments)
+        if message.task in wanted:
+            yield message
+
+
+def work_off(sent: list[Message], *, until: str | None = None, each: Callable[[str], None] | None = None) -> None:
+    """Do the stages and portions that were sent, and what those send; `until` a message for this task is next.
+
+    `each` is called with the task of every message before it is done.
+    """
+    from inference.worker import tasks
+
+    work = {"inference.run_stage": tasks.run_stage, "inference.run_portion": tasks.run_portion}
+    while sent and sent[0].task != until:
+        if each:
+            each(sent[0].task)
+        message = sent.pop(0)
+        if message.task in work:
+            work[message.task](**message.arguments)
+
+
+def run_all(run: Any, sent: list[Message]) -> None:
+    """Do what was sent to this task, and what that sends, until nothing is left."""
+    for message in messages_to(sent, run.name):
+        run(**message.arguments)

@@ -18,17 +18,18 @@ from django.utils import timezone
 
 from inference import devices
 from inference.detectors import centre
+from inference.documents.methods import METHODS
 from inference.documents.stage_reports import Usage
 from inference.pipeline import compute, units
 from inference.segmenters import unet
 from inference.worker import needs, tasks, usage
 from labeling.errors import Invalid
 from labeling.rounds.configuration import configure
-from labeling.rounds.execution import backoff, portions, resuming, services, stages
+from labeling.rounds.execution import backoff, portions, resuming, stages
 from labeling.rounds.execution.services import cancel_round, retry_round, start_round
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from tests.factories import UserFactory
-from tests.labeling.rounds import small_project
+from tests.labeling.rounds import small_project, work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 GIB = 2**30
@@ -72,12 +73,6 @@ def first(round_):
     return round_.stages.get(kind="pseudo_masks")
 
 
-def work_off(sent, *, until=None):
-    while sent and sent[0].task != until:
-        task, _, kwargs = sent.pop(0)
-        {"inference.run_stage": tasks.run_stage, "inference.run_portion": tasks.run_portion}[task](**kwargs)
-
-
 def time_has_come(stage):
     """As if the pause were over."""
     assert Stage.objects.filter(pk=stage.pk).update(again_at=timezone.now() - timedelta(seconds=1))
@@ -96,7 +91,7 @@ def test_stages_with_nets_go_to_the_queue_of_the_device_that_was_asked_for(owner
     assert gpu.configuration["device"] == "gpu"
     nets = {"pseudo_masks", "detector", "segmenter", "prediction"}
     assert {s.kind: s.queue for s in gpu.stages.all()} == {
-        kind: "gpu" if kind in nets else "cpu" for kind in services.NEEDS
+        kind: "gpu" if kind in nets else "cpu" for kind in METHODS["boxcell"].stages
     }
     for device in ("cpu", "auto", None):
         made = started(owner, **({"device": device} if device else {}))

@@ -24,7 +24,7 @@ from labeling.rounds.execution import portions
 from labeling.rounds.execution.services import cancel_round, retry_round, start_round
 from labeling.rounds.models import Artifact, Portion, Publication, Round
 from tests.factories import UserFactory
-from tests.labeling.rounds import small_project
+from tests.labeling.rounds import small_project, work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 IMAGES = 6
@@ -60,14 +60,6 @@ def made(monkeypatch):
 
     monkeypatch.setattr(units, "save_unit", saved)
     return count
-
-
-def work_off(sent, *, until=None, each=lambda task: None):
-    """Do what was sent, and what that sends; `until` a message for this task is next."""
-    while sent and sent[0].task != until:
-        each(sent[0].task)
-        task, _, kwargs = sent.pop(0)
-        {"inference.run_stage": tasks.run_stage, "inference.run_portion": tasks.run_portion}[task](**kwargs)
 
 
 def prediction(round_):

@@ -192,10 +192,10 @@ def learned(project: Any, owner: Any, sent: list[Any]) -> None:
 
 def run_stages(tasks: Any, sent: list[Any]) -> None:
     """Do the stages that are sent, and those that they send; other messages stay away."""
-    while sent:
-        message = sent.pop(0)
-        if message.task == "inference.run_stage":
-            tasks.run_stage(**message.arguments)
+    from tests.labeling.rounds import messages_to
+
+    for message in messages_to(sent, "inference.run_stage"):
+        tasks.run_stage(**message.arguments)
 
 
 def reviewed(project: Any, owner: Any) -> None:

@@ -62,7 +62,7 @@ def test_cells_of_an_image_nobody_drew_on_are_proposed_with_their_models_and_lic
 
 def test_tiles_propose_every_cell_once(image, owner, small_tiles):
     finished_job(image, owner)
-    facts = ProposedFacts.stored(JobItem.objects.get().facts)
+    facts = ProposedFacts.stored(JobItem.objects.get(job__kind="propose").facts)
     rows = cells(current(image))
     assert facts.tiles == 4 and len(rows) > 20
     masks = [mask_of(row) for row in rows]
@@ -102,7 +102,7 @@ def test_an_image_of_another_scale_is_resampled_to_what_the_models_expect(projec
     small = add_image(project=project, name="coarse.png", content=png_of(coarse), um_per_px=1.0)
     finished_job(small, owner)
     rows = cells(current(small))
-    facts = ProposedFacts.stored(JobItem.objects.get().facts)
+    facts = ProposedFacts.stored(JobItem.objects.get(job__kind="propose").facts)
     assert facts.scale == "resampled" and len(rows) > 10
     assert max(row.x1 for row in rows) <= 150 and max(row.y1 for row in rows) <= 150
     same = add_image(project=project, name="fine.png", content=png_of(tissue), um_per_px=0.5)
@@ -116,7 +116,7 @@ def test_an_image_of_another_scale_is_resampled_to_what_the_models_expect(projec
 def test_an_image_of_unknown_scale_is_looked_at_as_it_is_and_says_so(project, owner, tissue):
     unknown = add_image(project=project, name="u.png", content=png_of(tissue))
     finished_job(unknown, owner)
-    assert ProposedFacts.stored(JobItem.objects.get().facts).scale == "unknown"
+    assert ProposedFacts.stored(JobItem.objects.get(job__kind="propose").facts).scale == "unknown"
     assert "do not say their scale" in choices.scale_warning([None], choices.SHIPPED_SCALE)
 
 
@@ -364,7 +364,7 @@ def test_people_start_watch_review_and_withdraw_on_pages(image, owner, client):
     region = client.get(start, {"image": image.pk, "region": "10,20,100,90"}).content.decode()
     assert "the region of 100 × 90 pixels at 10, 20" in region
     answer = client.post(start, {"image": [image.pk], "models": "shipped", "device": "auto"})
-    job = Job.objects.get()
+    job = Job.objects.get(kind="propose")
     assert answer.status_code == 302 and answer["Location"].endswith("#proposals")
     assert "0 of 1 images" in client.get(reverse("project-proposals", args=[project])).content.decode()
     work(job)
