@@ -231,7 +231,7 @@ def test_starting_from_what_does_not_fit_is_refused(owner, sent, detector):
     with pytest.raises(NothingToLearn, match="no image yet"):
         start_round(project=other, by=owner, preset="tiny", start=AS_IS)
     add_image(project=other, name="a.png", content=png_of(tissue(64, 64, 3, seed=9).rgb))
-    with pytest.raises(NothingToLearn, match="exhaustively"):
+    with pytest.raises(NothingToLearn, match="fully annotated"):
         start_round(project=other, by=owner, preset="tiny", start={"detector": Start(as_is=True)})
     with pytest.raises(Invalid, match="no detector"):  # of another project, though its id is right
         start_round(

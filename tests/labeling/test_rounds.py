@@ -281,7 +281,7 @@ def test_a_failing_stage_says_why_and_ends_the_round(project, owner, sent, monke
 def test_nothing_annotated_is_refused_in_plain_words(owner):
     project = ProjectFactory()
     ImageFactory(project=project)
-    with pytest.raises(NothingToLearn, match="exhaustively"):
+    with pytest.raises(NothingToLearn, match="fully annotated"):
         start_round(project=project, by=owner, preset="tiny")
 
 
