@@ -188,7 +188,7 @@ def test_the_same_pixels_uploaded_twice_at_once_are_refused_by_name(layer, monke
 def test_removing_an_owner_holds_the_owners(django_assert_max_num_queries):
     first = MembershipFactory(role="owner")
     second = MembershipFactory(role="owner", project=first.project)
-    with django_assert_max_num_queries(11) as printed:
+    with django_assert_max_num_queries(12) as printed:
         remove_member(project=first.project, membership=first, by=second.user)
     assert any("FOR UPDATE" in query["sql"] for query in printed.captured_queries)
     with pytest.raises(LabelingError, match="at least one owner"):
