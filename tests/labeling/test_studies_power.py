@@ -62,6 +62,10 @@ def test_the_justification_says_what_was_assumed(capsys):
     parts = ("8 readers with 4 fields", "reduction of 40 %", "a pilot of 4 readers", "margin 0.05", "loss 0.01")
     for part in parts:
         assert part in text
+    assert "two-sided alpha 0.05 of each comparison" in text
+    several = found(kind="williams", readers=12, arms=3)
+    text = justification(several, reduction=40, components=PILOT, kind="williams")
+    assert "two-sided alpha 0.025 of each comparison" in text
     sizes = ["--reduction", "40", "--readers", "6", "--fields", "4", "--studies", "50", "--dropout", "10"]
     components = ["--reader-sd", ".25", "--slope-sd", ".1", "--field-sd", ".2", "--residual-sd", ".25"]
     assert command.main(["power", *sizes, *components, "--quality-margin", "0.05", "--text"]) == 0

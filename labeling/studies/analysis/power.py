@@ -58,6 +58,7 @@ class Power:
     interval.
 
     untested   share of studies without a test: too few readers were left, or quality did not pass
+    alpha      of each comparison with the reference; smaller than that of the study where there are several
     """
 
     readers: int
@@ -67,6 +68,7 @@ class Power:
     high: float
     studies: int
     untested: float = 0.0
+    alpha: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _power_of(rng: np.random.Generator, readers: int, fields: int, asked: _Asked
     interval = stats.binomtest(hits, asked.studies).proportion_ci(method="wilson")
     untested = float(1 - tested.mean())
     ends = float(interval.low), float(interval.high)
-    return Power(readers, fields, hits / asked.studies, *ends, asked.studies, untested)
+    return Power(readers, fields, hits / asked.studies, *ends, asked.studies, untested, asked.alpha)
 
 
 def _patterns(rng: np.random.Generator, asked: _Asked, readers: int) -> list[tuple[list[int], npt.NDArray[np.intp]]]:
@@ -218,7 +220,8 @@ def justification(
     parts = [
         f"{found.readers} readers with {found.fields} fields each in every arm ({kind}) find a reduction of "
         f"{reduction:g} % with power {found.power:.2f} (95 % Monte-Carlo interval {found.low:.2f} to {found.high:.2f}, "
-        f"{found.studies} simulated studies, analysed as planned, two-sided alpha 0.05).",
+        f"{found.studies} simulated studies, analysed as planned, two-sided alpha {found.alpha:g} of each comparison "
+        "with the reference).",
         f"SD of log seconds per cell, from {source}: {spread}.",
     ]
     if dropout:
