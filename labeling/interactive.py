@@ -51,9 +51,9 @@ class Refusion(APIView):
         strokes = [_stroke(stroke, found, number) for number, stroke in enumerate(body.strokes or [])]
         mask = None if body.mask is None else _mask(body.mask, found)
         # Of the rounds that fuse: a method that is trained as a whole leaves no two masks to be fused again.
-        fused = Publication.objects.filter(image=found, round__stages__kind=Stage.Kind.FUSION)
-        of_rounds = fused.select_related("round")
-        newest = of_rounds.order_by("-round__number").first()
+        of_rounds = Publication.objects.filter(image=found, round__isnull=False).select_related("round")
+        fused = of_rounds.exclude(round__stages__kind=Stage.Kind.METHOD)
+        newest = fused.order_by("-round__number").first()
         if newest is None or newest.round is None:
             raise WrongState(_(NOT_FUSED))
         stage = newest.round.stages.filter(kind="prediction").select_related("artifact").first()

@@ -133,11 +133,11 @@ def test_a_stroke_is_fused_with_the_masks_of_the_newest_round_that_has_a_fusion(
     person = image.project.memberships.first().user
     address = reverse("image-refusion", args=[image.pk])
     body = {"session": str(uuid.uuid4()), "number": 3, "strokes": []}
-    finished_round(image, person, "cellboxify", "prediction")
+    finished_round(image, person, "cellboxify", "method", "prediction")
     answer = client.post(address, body, format="json")
     assert_declined(answer, 409, says="no fused masks yet: run a round of BoxCell first")
     finished_round(image, person, "boxcell", "prediction", "fusion")
-    finished_round(image, person, "cellboxify", "prediction")
+    finished_round(image, person, "cellboxify", "method", "prediction")
     client.post(address, body, format="json")
     assert "boxcell" in sent.calls[0][1]["kwargs"]["unit"]
 
