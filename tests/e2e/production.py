@@ -30,7 +30,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yml").read_text())
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
 
 
-def lacking() -> str:
+def missing() -> str:
     """What of Debian is not installed here; empty where all is."""
     found = {"postgresql": bool(POSTGRES), "redis-server": shutil.which("redis-server"), "nginx": shutil.which("nginx")}
     return ", ".join(name for name, path in found.items() if not path)

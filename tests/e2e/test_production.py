@@ -11,13 +11,13 @@ import sys
 import pytest
 import requests
 
-from tests.e2e.production import POSTGRES, Machine, lacking, production
+from tests.e2e.production import POSTGRES, Machine, missing, production
 from tests.running import wait_for
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(bool(lacking()), reason=f"not installed here: {lacking()}"),
+    pytest.mark.skipif(bool(missing()), reason=f"not installed here: {missing()}"),
 ]
 PASSWORD = "tissue-and-outlines-29"
 ROUND_SECONDS = 1200
@@ -64,8 +64,8 @@ def api(machine: Machine, token: str, method: str, path: str, **given: object) -
 
 @pytest.fixture(scope="module")
 def token(machine):
-    said = machine.run("web", sys.executable, "manage.py", "create_token", "keeper")
-    return said.split()[-1]
+    printed = machine.run("web", sys.executable, "manage.py", "create_token", "keeper")
+    return printed.split()[-1]
 
 
 def test_somebody_signs_in_over_tls(machine):
