@@ -68,5 +68,10 @@ export default defineConfig({
     },
   },
   // Properties over many cases take seconds on a busy machine.
-  test: { include: ["**/*.test.ts"], exclude: ["node_modules", "dist"], environment: "node", testTimeout: 30_000 },
+  test: {
+    include: ["**/*.test.ts"],
+    exclude: ["node_modules", "dist"],
+    environment: "node",
+    testTimeout: 30_000,
+  },
 });
