@@ -556,6 +556,20 @@ class ConsensusBody(TypedDict):
     classes: "NotRequired[Literal['majority', 'dawid_skene']]"
 
 
+class ControlDriftAnswer(TypedDict):
+    """A lower one-sided CUSUM. `target` and `spread` come from a reader's first controls, `values` from those that
+    follow; `needed`: controls until an alarm once the mean has fallen by `drop`, on the average; `alarm`:
+    number of the control, from 1, at which `values` went above `limit`.
+    """
+
+    target: "float"
+    spread: "float"
+    limit: "float"
+    needed: "int"
+    values: "list[float]"
+    alarm: "int | None"
+
+
 class ControlPlanAnswer(TypedDict):
     """`results` is null for everybody but the owner."""
 
@@ -756,6 +770,12 @@ class DrawnAnswer(TypedDict):
     cells: "list[CellAnswer]"
     regions: "list[RegionAnswer]"
     log: "dict[str, int]"
+
+
+class DriftAnswer(TypedDict):
+    stated: "bool"
+    sentences: "list[str]"
+    factors: "list[FactorAnswer]"
 
 
 class EffectAnswer(TypedDict):
@@ -2385,7 +2405,7 @@ class ReaderResultAnswer(TypedDict):
 
     reader: "PersonAnswer"
     figures: "list[float]"
-    drift: "labeling__quality_control__contract__DriftAnswer | None"
+    drift: "ControlDriftAnswer | None"
     repeated: "RepeatedAnswer"
 
 
@@ -3405,26 +3425,6 @@ class WorkspaceProject(TypedDict):
     url: "str"
     classes: "list[ClassAnswer]"
     attributes: "list[AttributeAnswer]"
-
-
-class labeling__quality_control__contract__DriftAnswer(TypedDict):
-    """A lower one-sided CUSUM. `target` and `spread` come from a reader's first controls, `values` from those that
-    follow; `needed`: controls until an alarm once the mean has fallen by `drop`, on the average; `alarm`:
-    number of the control, from 1, at which `values` went above `limit`.
-    """
-
-    target: "float"
-    spread: "float"
-    limit: "float"
-    needed: "int"
-    values: "list[float]"
-    alarm: "int | None"
-
-
-class labeling__rounds__http__contract__DriftAnswer(TypedDict):
-    stated: "bool"
-    sentences: "list[str]"
-    factors: "list[FactorAnswer]"
 
 
 class Sender(Protocol):
@@ -5155,11 +5155,11 @@ class Operations:
         found: RoundAnswer = self.sender.json("POST", f"rounds/{round}/cancel/")
         return found
 
-    def round_drift_get(self, round: int) -> labeling__rounds__http__contract__DriftAnswer:
+    def round_drift_get(self, round: int) -> DriftAnswer:
         """GET /api/v1/rounds/{round}/drift/  A finished round by scanner, centre, stain and patient; empty for one
         that has not finished.
         """
-        found: labeling__rounds__http__contract__DriftAnswer = self.sender.json("GET", f"rounds/{round}/drift/")
+        found: DriftAnswer = self.sender.json("GET", f"rounds/{round}/drift/")
         return found
 
     def round_events_get(self, round: int, *, after: int | None = None) -> EventsAnswer:

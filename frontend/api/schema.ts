@@ -3478,6 +3478,20 @@ export interface components {
       classes?: "majority" | "dawid_skene";
     };
     /**
+     * ControlDriftAnswer
+     * @description A lower one-sided CUSUM. `target` and `spread` come from a reader's first controls, `values` from those that
+     *     follow; `needed`: controls until an alarm once the mean has fallen by `drop`, on the average; `alarm`: number of the
+     *     control, from 1, at which `values` went above `limit`.
+     */
+    ControlDriftAnswer: {
+      target: number;
+      spread: number;
+      limit: number;
+      needed: number;
+      values: number[];
+      alarm: number | null;
+    };
+    /**
      * ControlPlanAnswer
      * @description `results` is null for everybody but the owner.
      */
@@ -3714,6 +3728,12 @@ export interface components {
       log: {
         [key: string]: number;
       };
+    };
+    /** DriftAnswer */
+    DriftAnswer: {
+      stated: boolean;
+      sentences: string[];
+      factors: components["schemas"]["FactorAnswer"][];
     };
     /**
      * EffectAnswer
@@ -5975,7 +5995,7 @@ export interface components {
     ReaderResultAnswer: {
       reader: components["schemas"]["PersonAnswer"];
       figures: number[];
-      drift: components["schemas"]["labeling__quality_control__contract__DriftAnswer"] | null;
+      drift: components["schemas"]["ControlDriftAnswer"] | null;
       repeated: components["schemas"]["RepeatedAnswer"];
     };
     /**
@@ -7397,26 +7417,6 @@ export interface components {
       url: string;
       classes: components["schemas"]["ClassAnswer"][];
       attributes: components["schemas"]["AttributeAnswer"][];
-    };
-    /**
-     * DriftAnswer
-     * @description A lower one-sided CUSUM. `target` and `spread` come from a reader's first controls, `values` from those that
-     *     follow; `needed`: controls until an alarm once the mean has fallen by `drop`, on the average; `alarm`: number of the
-     *     control, from 1, at which `values` went above `limit`.
-     */
-    labeling__quality_control__contract__DriftAnswer: {
-      target: number;
-      spread: number;
-      limit: number;
-      needed: number;
-      values: number[];
-      alarm: number | null;
-    };
-    /** DriftAnswer */
-    labeling__rounds__http__contract__DriftAnswer: {
-      stated: boolean;
-      sentences: string[];
-      factors: components["schemas"]["FactorAnswer"][];
     };
   };
   responses: never;
@@ -13771,7 +13771,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["labeling__rounds__http__contract__DriftAnswer"];
+          "application/json": components["schemas"]["DriftAnswer"];
         };
       };
       default: {

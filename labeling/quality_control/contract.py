@@ -32,7 +32,7 @@ class RepeatedAnswer(Answer):
     same_class: float | None
 
 
-class DriftAnswer(Answer):
+class ControlDriftAnswer(Answer):
     """A lower one-sided CUSUM. `target` and `spread` come from a reader's first controls, `values` from those that
     follow; `needed`: controls until an alarm once the mean has fallen by `drop`, on the average; `alarm`: number of the
     control, from 1, at which `values` went above `limit`."""
@@ -51,7 +51,7 @@ class ReaderResultAnswer(Answer):
 
     reader: PersonAnswer
     figures: list[float]
-    drift: DriftAnswer | None
+    drift: ControlDriftAnswer | None
     repeated: RepeatedAnswer
 
 
@@ -93,7 +93,7 @@ def _result_answer(one: ReaderResult) -> ReaderResultAnswer:
     drift = None
     if one.drift is not None:
         chart = one.drift.chart
-        drift = DriftAnswer(
+        drift = ControlDriftAnswer(
             target=chart.target,
             spread=chart.spread,
             limit=chart.limit,

@@ -75,6 +75,7 @@ CLOSED = {
     "round-compare": "names no rounds",
     "image-overlay": "names no rounds",
     "layer-heads": "names no annotation",
+    "search-names": "names nothing to look for",
     "invitation-join": "no such link",
     "person": "nobody of these is an administrator of the site",
     "mfa_deactivate_totp": "nobody has a second factor",
