@@ -71,7 +71,6 @@ CLOSED = {
     "administration": "nobody of these is an administrator of the site",
     "audit": "nobody of these is an administrator of the site",
     "compare-image": "names no rounds",
-    "compare-rounds-file": "names no rounds",
     "round-compare": "names no rounds",
     "image-overlay": "names no rounds",
     "layer-heads": "names no annotation",
