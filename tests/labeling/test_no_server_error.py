@@ -198,7 +198,7 @@ def test_every_address_is_reached_before_it_is_spoilt(world):
         "image-overlay": 422, "round-compare": 422, "compare-image": 404, "compare-rounds-file": 404,  # name no rounds
         "image-slide": 404,  # a picture
         "image-consensus": 409,  # its readings are open
-        "gallery-sheet": 422,  # names no cell
+        "gallery-sheet": 422, "search-names": 422,  # name nothing
         "certificate-record": 409,  # its lot is being judged
         "study-numbers": 409,  # the study is not locked
         "image-reference-pack": 404, "round-export": 409, "export-round": 404,  # nothing has finished
