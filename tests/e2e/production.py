@@ -230,7 +230,7 @@ def production(folder: Path) -> Iterator[Machine]:
             wait_for(lambda: machine.healthy("broker"), 60, "broker")
             machine.run("prepare")
             machine.run("web", sys.executable, "manage.py", "collectstatic", "--noinput")
-            for service in ("web", "recovery", "worker", "exports"):
+            for service in ("web", "recovery", "worker", "interactive", "exports"):
                 machine.start(service)
             wait_for(lambda: machine.healthy("web"), 180, f"web\n{machine.log('web')}")
             with (folder / "logs/proxy").open("wb") as log:
