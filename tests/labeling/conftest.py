@@ -65,7 +65,7 @@ def world() -> SimpleNamespace:
         "personal_token": 1,
         "factor": 1,
         "linked": 1,
-        "person": 1,
+        "person": made.people["viewer"].pk,
         "provider_id": "oidc",
         "upload": begun_upload(made.project, owner).pk,
         "picture": "a.png",

@@ -206,7 +206,6 @@ def test_every_address_is_reached_before_it_is_spoilt(world):
         "job-result": 409, "layer-heads": 422, "participation-receipt": 404,  # nothing is done, named or removed
         "healthz": 503,  # no worker runs here
         "metrics": 404,  # switched off unless a setting opens it
-        "person": 404,  # only administrators see it
         "attempt-field-feedback": 404, "learning-field": 404,  # nobody has begun to learn
         "mfa_deactivate_totp": 404, "mfa_view_recovery_codes": 404,  # nobody has a second factor
         "openid_connect_callback": 404,  # no identity provider is set
