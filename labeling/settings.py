@@ -47,8 +47,9 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.socialaccount",
 ]
-# One provider of OpenID Connect, or None. Its client library is imported only where there is one.
-OIDC = environment.identity_provider()
+# One provider of OpenID Connect, or None. Its client library is imported only where there is one. Whoever signs nothing
+# signs nobody in either, and is not given the provider's secret.
+OIDC = environment.identity_provider() if _signs else None
 if OIDC is not None:
     INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
 MIDDLEWARE = [

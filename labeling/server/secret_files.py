@@ -1,7 +1,7 @@
 """Secrets from files, as containers and systemd hand them out: NAME_FILE names the file that holds the value of NAME.
 
-Nothing here imports Django. A file keeps a secret out of `docker inspect`, of unit files and of the environment of
-every child process.
+Nothing here imports Django. A file keeps a secret out of `docker inspect`, of unit files and of the environment with
+which a process is started.
 """
 
 import os

@@ -88,13 +88,15 @@ def thread_caps(count: int) -> dict[str, str]:
 def environment_of(name: str, env: dict[str, str]) -> dict[str, str]:
     """The environment of one process, with the secrets that it needs and no others.
 
-    Only the web server signs cookies and answers for health; only the worker sends mail, and the web server shows
-    whether it can. Every process has the addresses of database, broker and storage, which hold their passwords.
+    Only the web server signs cookies, signs people in and answers for health; only the worker sends mail, and the web
+    server shows whether it can. Every process has the addresses of database, broker and storage, which hold their
+    passwords.
     """
     mine = env | {"BOXWISE_PROCESS": name}
     if name != "web":
         mine.pop("SECRET_KEY", None)
         mine.pop("HEALTH_TOKEN", None)
+        mine.pop("OIDC_CLIENT_SECRET", None)
     if name != "worker" and mine.get("MAIL_URL"):
         mine["MAIL_URL"] = without_password(mine["MAIL_URL"])
     return mine

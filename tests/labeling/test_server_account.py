@@ -139,9 +139,11 @@ def test_secrets_of_the_caller_stay_with_the_caller(name: str, goes: bool) -> No
 
 
 def test_each_process_has_the_secrets_that_it_needs() -> None:
-    env = {"SECRET_KEY": "k", "HEALTH_TOKEN": "h", "MAIL_URL": "smtp://me:pw@mail.example.org:587?starttls=1"}
+    env = {"SECRET_KEY": "k", "HEALTH_TOKEN": "h", "OIDC_CLIENT_SECRET": "o"}
+    env["MAIL_URL"] = "smtp://me:pw@mail.example.org:587?starttls=1"
     seen = {name: environment_of(name, env) for name in ("web", "worker", "interactive", "files", "recovery")}
-    assert {name for name, one in seen.items() if "SECRET_KEY" in one} == {"web"}
+    for secret in ("SECRET_KEY", "HEALTH_TOKEN", "OIDC_CLIENT_SECRET"):
+        assert {name for name, one in seen.items() if secret in one} == {"web"}
     assert {name for name, one in seen.items() if "pw" in one["MAIL_URL"]} == {"worker"}
     assert seen["web"]["MAIL_URL"] == "smtp://mail.example.org:587?starttls=1"
     assert without_password("smtp://mail.example.org") == "smtp://mail.example.org"

@@ -134,6 +134,14 @@ def test_a_half_configured_production_start_is_refused(name: str) -> None:
     assert len(printed.splitlines()) == 1 and f"set {name} to" in printed
 
 
+def test_a_worker_starts_beside_an_identity_provider_whose_secret_it_is_not_given() -> None:
+    given = {name: value for name, value in COMPLETE.items() if name != "SECRET_KEY"}
+    provider = {"OIDC_ISSUER": "https://id.hospital.example", "OIDC_CLIENT_ID": "boxwise"}
+    assert settings_say(**given, **provider, BOXWISE_PROCESS="recovery")[0] == 0
+    code, printed = settings_say(**COMPLETE, **provider)
+    assert code != 0 and "set OIDC_CLIENT_SECRET to" in printed
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
