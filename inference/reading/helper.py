@@ -7,10 +7,10 @@ one JSON object each, with the descriptor that the answer goes to. When that soc
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
-from types import FrameType
 
 from inference.documents.reading import Asked
 from inference.reading import child, pillow, tiff, writing  # noqa: F401  (imported before the fork, so that no child must)
@@ -21,55 +21,61 @@ MOST_REQUEST = 1 << 16  # bytes of one request
 def main() -> None:
     requests = socket.socket(fileno=int(sys.argv[1]))
     waiting: dict[int, int] = {}  # child -> descriptor that hears how it ended
-
-    def report(_number: int, _frame: FrameType | None) -> None:
-        while waiting:
-            try:
-                ended, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if ended == 0:
-                return
-            _tell(waiting.pop(ended, None), status)
-
-    signal.signal(signal.SIGCHLD, report)
+    # A child's end wakes the loop by a byte. A handler alone is not enough: Python runs it between two of its own
+    # steps, so an end just before the loop begins to wait would be noticed only when the next request comes.
+    ended, on_end = socket.socketpair()
+    ended.setblocking(False)
+    on_end.setblocking(False)
+    signal.set_wakeup_fd(on_end.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal ends whoever asked, and with it our socket
+    ours = [requests, ended, on_end]
     while True:
-        message, descriptors, *_ = socket.recv_fds(requests, MOST_REQUEST, 1)
-        if not message:
+        ready, _, _ = select.select([requests, ended], [], [])
+        if ended in ready:
+            ended.recv(4096)
+            report(waiting)
+        if requests in ready:
+            message, descriptors, *_ = socket.recv_fds(requests, MOST_REQUEST, 1)
+            if not message:
+                return
+            start(Asked.model_validate_json(message), descriptors[0], ours, waiting)
+
+
+def report(waiting: dict[int, int]) -> None:
+    """Tell whoever waits for it how each child that has ended did so."""
+    while waiting:
+        child_id, status = os.waitpid(-1, os.WNOHANG)
+        if child_id == 0:
             return
-        start(Asked.model_validate_json(message), descriptors[0], requests, waiting)
-
-
-def start(asked: Asked, answer: int, requests: socket.socket, waiting: dict[int, int]) -> None:
-    """Fork the child. Its end is not to be reported before it is in `waiting`, so SIGCHLD waits that long."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            requests.close()
-            for other in waiting.values():
-                os.close(other)
-            limits = asked.limits
-            child.limit_this_process(
-                megabytes=limits.megabytes, cpu_seconds=limits.cpu_seconds, wall_seconds=limits.wall_seconds,
-                file_megabytes=limits.file_megabytes,
-            )  # fmt: skip
-            _send(answer, child.answer_line(child.work(asked.work)))
-            code = 0
-        finally:
-            os._exit(code)
-    waiting[pid] = answer
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-
-
-def _tell(answer: int | None, status: int) -> None:
-    if answer is not None:
+        answer = waiting.pop(child_id)
         _send(answer, json.dumps({"status": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
         os.close(answer)
+
+
+def start(asked: Asked, answer: int, ours: list[socket.socket], waiting: dict[int, int]) -> None:
+    """Fork the child, which keeps nothing of this process but the descriptor that its answer goes to."""
+    pid = os.fork()
+    if pid != 0:
+        waiting[pid] = answer
+        return
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for connection in ours:
+            connection.close()
+        for other in waiting.values():
+            os.close(other)
+        limits = asked.limits
+        child.limit_this_process(
+            megabytes=limits.megabytes, cpu_seconds=limits.cpu_seconds, wall_seconds=limits.wall_seconds,
+            file_megabytes=limits.file_megabytes,
+        )  # fmt: skip
+        _send(answer, child.answer_line(child.work(asked.work)))
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def _send(answer: int, line: bytes) -> None:

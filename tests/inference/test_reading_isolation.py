@@ -100,3 +100,36 @@ def test_many_threads_may_ask_at_once(tmp_path):
     for thread in threads:
         thread.join(60)
     assert all(np.array_equal(shown[n], np.roll(picture(), n, axis=0)) for n in range(12))
+
+
+NOT_INTERRUPTED = """
+import signal, threading, time
+from inference.reading import helper
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # the other thread gets it
+helper.main()
+"""
+
+
+def test_the_end_of_a_child_is_heard_though_it_interrupts_no_wait(tmp_path, monkeypatch):
+    """As when it comes just before the helper begins to wait: once it was then heard only with the next request."""
+    path = tmp_path / "a.js"
+    path.write_bytes(b"<html><script>")
+    popen = isolation.subprocess.Popen
+    isolation.stop()
+    monkeypatch.setattr(
+        isolation.subprocess,
+        "Popen",
+        lambda command, **options: popen([command[0], "-c", NOT_INTERRUPTED, command[-1]], **options),
+    )
+    declined = threading.Thread(target=_decline, args=(path, tmp_path), daemon=True)
+    declined.start()
+    declined.join(60)
+    is_heard = not declined.is_alive()
+    isolation.stop()
+    assert is_heard
+
+
+def _decline(path: Path, folder: Path) -> None:
+    with pytest.raises(Unreadable):
+        isolation.read_file(path, folder)
