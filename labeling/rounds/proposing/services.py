@@ -82,17 +82,18 @@ def propose(*, project: Project, by: User, wanted: Wanted) -> Job:
     if project.model_channels:
         for slide in SlideFile.objects.filter(image__in=near).select_related("image"):
             planes.model_display(slide, project.model_channels)  # said now, and not by a job that fails
-    channels = {"channels": tuple(project.model_channels)} if project.model_channels else {}
-    request = ProposalRequest(
-        **channels,
+    made = ProposalRequest(
         images=tuple(image.pk for image in near),
         region=wanted.region,
-        **{kind: described(kind, version) for kind, version in versions.items()},
         configuration=configuration_of(project, versions, wanted.device),
         scale=scale,
         classes=tuple(project.classes.in_use().order_by("position").values_list("pk", flat=True)),
         blinded=project.layering == Project.Layering.PER_ANNOTATOR,
-    ).as_json()
+    )
+    made = made.with_(**{kind: described(kind, version) for kind, version in versions.items()})
+    if project.model_channels:
+        made = made.with_(channels=tuple(project.model_channels))
+    request = made.as_json()
     at_work = Job.objects.filter(project=project, kind=Job.Kind.PROPOSE, state__in=Job.ACTIVE, cancel_requested=False)
     same = at_work.filter(request=request).first()
     if same is not None:
