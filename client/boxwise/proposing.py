@@ -17,7 +17,7 @@ def propose(
 
     images  None: all pictures of the project, or all its slides where it has no picture
     region  x, y, width, height in pixels of the only image
-    more    detector, segmenter ("shipped" or the id of a version), device
+    more    detector, segmenter ("shipped" or the id of a version), or method (the id of a version); device
 
     Raises Invalid, Conflict.
     """

@@ -137,6 +137,11 @@ class RoundConfiguration(Document):
         return METHODS[self.method].is_whole
 
     @property
+    def own_threshold(self) -> float:
+        """The score from which a found box counts. What a method trained as a whole finds has passed its own."""
+        return 0.0 if self.is_whole else float(self.prediction.detector_threshold)
+
+    @property
     def training(self) -> Recipe:
         """The recipe; of a method of parts, or where none was given, the usual one."""
         return self.recipe or Recipe()
@@ -149,6 +154,11 @@ class RoundConfiguration(Document):
     def model_of(self, kind: str) -> Model | None:
         """The detector or segmenter; None for a stage that trains nothing."""
         return {"detector": self.detector, "segmenter": self.segmenter}.get(kind)
+
+    def architecture(self, kind: str) -> str:
+        """What the model of a kind is by name: of a detector or segmenter its net, else the method."""
+        model = self.model_of(kind)
+        return model.name if model is not None else self.method
 
     def is_as_is(self, kind: str) -> bool:
         """Whether the weights of this kind are used as they are."""

@@ -1,5 +1,6 @@
 """What is asked of a job that proposes cells without a round, and what came of each of its images."""
 
+from itertools import chain
 from typing import Literal
 
 from inference.documents.base import Document, Number
@@ -10,7 +11,7 @@ Region = tuple[int, int, int, int]  # x, y, width, height: pixels of the image
 
 
 class ProposingModel(Document):
-    """A detector or a segmenter that proposes.
+    """A detector, a segmenter or a method trained as a whole that proposes.
 
     version    its key among the versions of the project; None of what comes with Boxwise
     name       as people read it
@@ -36,6 +37,8 @@ class Scale(Document):
 class ProposalRequest(Document):
     """images: in order; region: of the only image, or None for all of it.
 
+    detector, segmenter  that propose together; None where one method does
+    method   that is trained as a whole; None where a detector and a segmenter propose
     classes  the project's classes, by key, in the order in which models know them
     blinded  whether annotators must not see each other's work: cells are then proposed as if nobody had drawn any
     channels  names of those that the models see of slides with several; absent for all that are shown at first
@@ -43,8 +46,9 @@ class ProposalRequest(Document):
 
     images: tuple[int, ...]
     region: Region | None = None
-    detector: ProposingModel
-    segmenter: ProposingModel
+    detector: ProposingModel | None = None
+    segmenter: ProposingModel | None = None
+    method: ProposingModel | None = None
     configuration: RoundConfiguration
     scale: Scale = Scale()
     classes: tuple[int, ...] = ()
@@ -52,21 +56,27 @@ class ProposalRequest(Document):
     channels: tuple[str, ...] = ()
 
     @property
+    def models(self) -> dict[str, ProposingModel]:
+        """Those that propose, by kind."""
+        known = {"detector": self.detector, "segmenter": self.segmenter, "method": self.method}
+        return {kind: model for kind, model in known.items() if model is not None}
+
+    @property
     def licence(self) -> str:
-        """Of what both models learned from, each once."""
-        parts = [*self.detector.licence.split("; "), *self.segmenter.licence.split("; ")]
+        """Of what the models learned from, each once."""
+        parts = chain.from_iterable(model.licence.split("; ") for model in self.models.values())
         return "; ".join(dict.fromkeys(part for part in parts if part))
 
     @property
     def elsewhere(self) -> bool:
-        return self.detector.elsewhere or self.segmenter.elsewhere
+        return any(model.elsewhere for model in self.models.values())
 
 
 class TileFacts(Document):
-    """What is kept of a tile besides its cells: the proof of its fusion, boxes at or above the threshold and the surest
-    of all, pieces left out as crumbs, cells that no box stands behind."""
+    """What is kept of a tile besides its cells: the proof of its fusion, None of a method without one; boxes at or
+    above the threshold and the surest of all, pieces left out as crumbs, cells that no box stands behind."""
 
-    certificate: Certificate
+    certificate: Certificate | None = None
     detected: int = 0
     best_score: Number | None = None
     crumbs: int = 0

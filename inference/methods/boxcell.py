@@ -315,7 +315,8 @@ def part_report(report: Report, kind: str, number: int, trainings: int) -> Calla
 
 
 def load(bundle: Path, *, device: str = "auto") -> BoxCell:
-    """A trained pipeline from its folder, or from the zip of a round's "Models and card".
+    """A trained pipeline from its folder, or from the zip of a round's "Models and card", which brings weights of the
+    prompter along where the round used a team's own.
 
     Raises InferenceError when there is no trained pipeline in it, BadWeights when a part is damaged.
     """
@@ -327,8 +328,9 @@ def load(bundle: Path, *, device: str = "auto") -> BoxCell:
         paths = {kind: bundle / Path(name).name for kind, name in about["parts"].items()}
     except (ValueError, KeyError, TypeError) as error:
         raise InferenceError(f"{bundle.name} is no trained model: {error}") from error
+    own = {"weights": paths["prompter"]} if "prompter" in paths else {}
     return BoxCell(
-        prompter(settings.prompter, **settings.options.get("prompter", {})),
+        prompter(settings.prompter, **settings.options.get("prompter", {}), **own),
         part_trainer(settings, "detector").load(paths["detector"]),
         part_trainer(settings, "segmenter").load(paths["segmenter"]),
         settings,

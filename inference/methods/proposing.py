@@ -6,7 +6,7 @@ and nothing is proposed in regions that are fully annotated or ignored. A tile s
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from inference.pipeline.evaluation import parameters_of
 from inference.pipeline.people import proposed_on
 from inference.pipeline.snapshots import Cell as PersonCell
 from inference.pipeline.snapshots import Field, boxes_of_cells
-from inference.pipeline.units import Setting
+from inference.pipeline.units import InstanceUnit, PredictionUnit, Setting
+from inference.pipeline.whole import whole_instances
 from inference.tiles import Tile
 from inference.types import RGB, Boxes, BoxMask
 
@@ -106,11 +107,13 @@ class Proposer:
     """The models of a proposal, loaded once; `on` makes what proposes on one image."""
 
     def __init__(self, setting: Setting) -> None:
-        """setting: its inputs are the weights of the detector and of the segmenter. Raises BadWeights."""
+        """setting: its inputs are the weights of the detector and of the segmenter, or of the method. Raises
+        BadWeights."""
         self.setting = setting
-        self.make, self.models = compute.predictor(setting)
+        self.make, self.models = compute.predictor_of(setting)
         self.parameters = parameters_of(setting.configuration.fusion)
-        warm()
+        if not setting.configuration.is_whole:
+            warm()
 
     def on(self, people: People, frame: Frame) -> Find:
         """What proposes on the tiles of one image, given what people have drawn there."""
@@ -124,8 +127,7 @@ class Proposer:
     def _found(self, field: Field, tile: Tile, centres: dict[str, tuple[float, float]]) -> Found:
         configuration = self.setting.configuration
         unit = self.make(field)
-        fused = compute.fused_unit(field, unit, self.parameters)
-        made = compute.instances_unit(field, unit, fused, configuration.instances, 0.0)
+        made, certificate = self._instances(field, unit)
         known = proposed_on(self.setting.content, field)
         cells = []
         boxless = 0
@@ -137,15 +139,23 @@ class Proposer:
             if _belongs_to(cell, tile, centres):
                 cells.append(cell)
                 boxless += proposal.number > len(unit["sources"])
-        detected = compute.detected(unit, configuration.prediction.detector_threshold)
+        detected = compute.detected(unit, configuration.own_threshold)
         facts = TileFacts(
-            certificate=Certificate.stored(fused["certificate"]),
+            certificate=certificate,
             detected=detected.boxes,
             best_score=detected.best_score,
             crumbs=made["crumbs"],
             boxless=boxless,
         )
         return Found(cells, json.dumps(facts.as_json()))
+
+    def _instances(self, field: Field, unit: PredictionUnit) -> tuple[InstanceUnit, Certificate | None]:
+        """The cells of a tile, and the proof of its fusion; None of a method that has none."""
+        chosen = self.setting.configuration.instances
+        if self.setting.configuration.is_whole:
+            return whole_instances(field, unit, chosen, 0.0), None
+        fused = compute.fused_unit(field, unit, self.parameters)
+        return compute.instances_unit(field, unit, fused, chosen, 0.0), Certificate.stored(fused["certificate"])
 
 
 def _belongs_to(cell: Cell, tile: Tile, centres: dict[str, tuple[float, float]]) -> bool:
@@ -186,8 +196,9 @@ def facts_of(tiles: Sequence[Path]) -> list[TileFacts]:
     return [TileFacts.stored(json.loads(text)) for text in texts if text]
 
 
-def combined(found: Sequence[Certificate]) -> Certificate | None:
+def combined(certificates: Iterable[Certificate | None]) -> Certificate | None:
     """The certificates of all tiles as one: costs, cuts and free pixels add up. None where no tile was fused."""
+    found = [one for one in certificates if one is not None]
     if not found:
         return None
     flows = [one.flow for one in found if one.flow is not None]

@@ -42,6 +42,7 @@ from inference.pipeline.units import (
     PseudoMaskUnit,
     Setting,
     bundle,
+    class_names,
     each_unit,
     plain_settings,
     read_unit,
@@ -301,17 +302,6 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], Mode
         }
 
     return make, ModelNames(detector=find.name, segmenter=segment.name, prompter=prompter.name)
-
-
-def class_names(setting: Setting) -> Callable[[int], int | None]:
-    """The detector's class -> the index of the project's, None where it has none.
-
-    Weights that are used as they are may have learned other classes than the project's: the configuration names theirs.
-    """
-    named = setting.configuration.prediction.classes
-    if named is not None:
-        return lambda index: named[index] if index < len(named) else None
-    return lambda index: index if setting.class_count > 1 else None
 
 
 def fusion(setting: Setting) -> tuple[Path, FusionFacts]:

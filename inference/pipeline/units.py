@@ -366,3 +366,14 @@ def bundle(setting: Setting, name: str, *, images: Sequence[int] | None = None) 
         for unit in found:
             archive.write(unit, unit.name)
     return path
+
+
+def class_names(setting: Setting) -> Callable[[int], int | None]:
+    """A model's class -> the index of the project's, None where it has none.
+
+    Weights that are used as they are may have learned other classes than the project's: the configuration names theirs.
+    """
+    named = setting.configuration.prediction.classes
+    if named is not None:
+        return lambda index: named[index] if index < len(named) else None
+    return lambda index: index if setting.class_count > 1 else None

@@ -26,7 +26,7 @@ from inference.pipeline.evaluation import is_judged
 from inference.pipeline.painting import paint, tidied
 from inference.pipeline.people import is_new, proposed_on, taught_by
 from inference.pipeline.snapshots import Cell, Field, boxes_of_cells
-from inference.pipeline.units import InstanceUnit, PredictionUnit, Setting, plain_settings
+from inference.pipeline.units import InstanceUnit, PredictionUnit, Setting, class_names, plain_settings
 from inference.training.loop import Schedule, trained_parameters
 from inference.types import Boxes, Labels, Mask, Progress, Sample, UnreadableImage
 from inference.weights import catalogue, sha256, shipped
@@ -208,7 +208,8 @@ def found_by(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], Model
     """
     chosen = setting.configuration.prediction
     trained = opened(setting.inputs["method"], setting)
-    knows_classes = METHODS[setting.configuration.method].classes and setting.class_count > 1
+    knows_classes = METHODS[setting.configuration.method].classes
+    class_of = class_names(setting)
 
     def make(field: Field) -> PredictionUnit:
         field = proposed_on(setting.content, field)
@@ -220,7 +221,7 @@ def found_by(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], Model
         source_of = matched(boxes, field.cells)
         new = is_new(boxes, field, chosen.person_overlap)
         kept = [row for row in range(len(numbers)) if row in source_of or new[row]]
-        classes = [int(found.classes[number - 1]) if knows_classes else None for number in numbers]
+        classes = [class_of(int(found.classes[number - 1])) if knows_classes else None for number in numbers]
         unit = PredictionUnit(
             m_d=renumbered(found.labels, [numbers[row] for row in kept]),
             boxes=boxes[kept],

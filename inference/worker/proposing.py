@@ -112,9 +112,9 @@ def content_of(asked: ProposalRequest) -> Snapshot:
 def proposer_of(asked: ProposalRequest, device: str) -> Proposer:
     """The models that are asked for, loaded. Raises InferenceError where their weights are gone or damaged."""
     configuration = asked.configuration
+    weights = [(kind, _weights_of(model, configuration.architecture(kind))) for kind, model in asked.models.items()]
     return _loaded(
-        _weights_of(asked.detector, configuration.detector.name),
-        _weights_of(asked.segmenter, configuration.segmenter.name),
+        tuple(weights),
         json.dumps(configuration.as_json(), sort_keys=True),
         content_of(asked).written(),
         device,
@@ -136,16 +136,18 @@ def _weights_of(model: ProposingModel, name: str) -> Path:
 
 @lru_cache(maxsize=1)
 def _loaded(
-    detector: Path, segmenter: Path, configuration: str, content: bytes, device: str, prompter: Path | None
+    weights: tuple[tuple[str, Path], ...], configuration: str, content: bytes, device: str, prompter: Path | None
 ) -> Proposer:
-    """Kept until other models are asked for, since loading them costs seconds."""
+    """Kept until other models are asked for, since loading them costs seconds. weights: (kind of model, file)."""
+    work = Path(settings.DATA_DIR) / "work"  # a method's bundle is unpacked there while it is loaded
+    work.mkdir(parents=True, exist_ok=True)
     return Proposer(
         Setting(
             content=Snapshot.read(content),
             fields=(),
             configuration=RoundConfiguration.stored(json.loads(configuration)),
-            inputs=Inputs({"detector": detector, "segmenter": segmenter}, prompter=prompter),
-            work=Path(),
+            inputs=Inputs(dict(weights), prompter=prompter),
+            work=work,
             report=quietly,
             stop=never,
             device=device,
@@ -302,7 +304,7 @@ class _OnImage:
 
     def _why(self, best: float | None) -> tuple[Cause, ...]:
         """What explains that nothing is proposed. best: the detector's highest score, None without any box."""
-        threshold = self.run.asked.configuration.prediction.detector_threshold
+        threshold = self.run.asked.configuration.own_threshold
         rounded = None if best is None else round(best, 2)
         causes = [Cause(code=CauseCode.UNSURE, best=rounded, threshold=threshold)]
         if self.image.um_per_px is None:

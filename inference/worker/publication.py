@@ -43,8 +43,7 @@ class Layers:
         self.round, self.content, self.inputs = stage.round, content, inputs
         self.class_ids = [entry.id for entry in content.classes]
         self.is_whole = setting.configuration.is_whole
-        # What a method that is trained as a whole finds has passed its own threshold; a round has none for it.
-        self.threshold = 0.0 if self.is_whole else setting.configuration.prediction.detector_threshold
+        self.threshold = setting.configuration.own_threshold
         self.entries = {entry.image: entry for entry in content.images}
         self.stains = dict(Image.everything.filter(project=self.round.project_id).values_list("pk", "stain"))
         predicted = self.round.stages.select_related("artifact").get(kind="prediction").artifact

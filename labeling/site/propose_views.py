@@ -164,8 +164,7 @@ def _start(request: Request, project: Project) -> Job:
     wanted = Wanted(
         images=keys,
         region=region_of(request.POST.get("region", "")),
-        detector=str(models.detector.pk) if models.detector is not None else FROM_SHIPPED,
-        segmenter=str(models.segmenter.pk) if models.segmenter is not None else FROM_SHIPPED,
+        **models.named,
         device=request.POST.get("device", "auto"),
     )
     return propose(project=project, by=request.user, wanted=wanted)

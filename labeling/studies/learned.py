@@ -80,7 +80,7 @@ def _trains(round_: Round) -> bool:
 def lessons_of_job(job: Job) -> Lessons:
     """Everything that the models have learned from with which a job proposed cells, forebears included."""
     asked = ProposalRequest.stored(job.request)
-    models = (asked.detector, asked.segmenter)
+    models = asked.models.values()
     artifacts = (*(one.artifact for one in models), asked.configuration.prompter.weights)
     versions = _with_forebears(job.project_id, {artifact for artifact in artifacts if artifact})
     found = Lessons()

@@ -18,17 +18,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from inference.detectors import centre
+from inference.documents.configuration import Prompter
+from inference.documents.stage_reports import TrainingFacts
 from inference.methods import boxcell
 from inference.pipeline.units import InstanceUnit, read_unit
 from inference.segmenters import unet
 from inference.synthetic import tissue
-from inference.weights import files, shipped
+from inference.weights import files, sha256, shipped
 from inference.worker import tasks
 from inference.worker.needs import memory_needed
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
+from labeling.rounds import artifacts
 from labeling.rounds.configuration import configure, queue_of
 from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import ModelVersion, Round, RoundPolicy, Stage, StageLine, WeightsImport
@@ -140,6 +143,19 @@ def test_a_round_goes_elsewhere_and_proposes_there_what_it_proposed_here(owner, 
     assert "nothing in this round" in text and "data under CC0, as the card says" in text
     found = boxcell.load(tmp_path / "again" / folder, device="cpu").predict(tissue(128, 128, 14, seed=2).rgb)
     assert found.labels.max() > 0
+
+
+def test_a_prompter_of_the_teams_own_goes_with_the_folder(owner, sent, tmp_path):
+    round_ = finished(small_project(owner), owner, sent)
+    state, about = files.load(shipped("boxwise"))
+    tuned = files.save(tmp_path / "tuned.safetensors", {name: value * 1.01 for name, value in state.items()}, about)
+    own = artifacts.keep(key="own", kind="prompter", file=tuned, sha256=sha256(tuned), facts=TrainingFacts())
+    with_own = round_.parameters.with_(prompter=Prompter(name="boxwise", weights=own.key))
+    Round.objects.filter(pk=round_.pk).update(configuration=with_own.as_json())
+    stock = boxcell.load(export_round(round_=round_, path=tmp_path / "stock.zip"), device="cpu")
+    round_.refresh_from_db()
+    loaded = boxcell.load(export_round(round_=round_, path=tmp_path / "own.zip"), device="cpu")
+    assert loaded.prompter.name != stock.prompter.name
 
 
 def test_weights_used_as_they_are_train_nothing_and_the_log_says_so(owner, sent, detector, monkeypatch):

@@ -126,7 +126,7 @@ def test_a_net_that_the_method_cannot_take_or_that_is_not_there_is_declined(owne
     own = start_round(
         project=other, by=owner, preset="tiny", changes={"prompter": f"version:{added(other, owner, mobile, sent).pk}"}
     )
-    assert net_lines(own, {}) == ["- prompter: mobile-sam with the project's own weights, which are not in this folder"]
+    assert net_lines(own, {}) == ["- prompter: mobile-sam with the project's own weights, in prompter.weights"]
     assert ModelVersion.objects.filter(kind="prompter").count() == 2
 
 

@@ -4,26 +4,34 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
 from inference.documents.methods import METHODS
+from inference.documents.proposing import ProposalRequest
+from inference.documents.snapshot import Snapshot, SnapshotClass
 from inference.documents.stage_reports import EvaluationFacts, TrainingFacts
+from inference.masks import cells_of
 from inference.methods import cellboxify, frame
+from inference.methods.proposing import TileField
 from inference.pipeline import whole
 from inference.pipeline.snapshots import Cell
+from inference.pipeline.units import Inputs, Setting
 from inference.training import loop
 from inference.types import BoxMask, Progress
 from inference.weights import catalogue
-from inference.worker import tasks
+from inference.worker import proposing, tasks  # noqa: F401 (does the jobs that propose)
 from labeling.annotations.models import Annotation
 from labeling.errors import Invalid, WrongState
+from labeling.jobs.models import Job
 from labeling.rounds.configuration import configure
 from labeling.rounds.execution import services, stages
 from labeling.rounds.execution.services import cancel_round, start_round
 from labeling.rounds.methods import offered, preselected
 from labeling.rounds.models import Round, Stage
+from labeling.rounds.proposing.services import Wanted, propose
 from labeling.rounds.readiness import limitations
 from labeling.rounds.results.costs import cost_of
 from labeling.rounds.results.export import export_round
@@ -32,6 +40,7 @@ from labeling.rounds.snapshots import NothingToLearn
 from labeling.rounds.weights.starting import Start
 from tests.factories import UserFactory
 from tests.inference.conftest import own_net  # noqa: F401 (a fixture)
+from tests.labeling import proposals
 from tests.labeling.pages import page_text, signed_in
 from tests.labeling.rounds import run_all
 from tests.labeling.test_round_methods import points_project
@@ -108,6 +117,72 @@ def test_a_round_trains_the_method_on_tissue_proposes_and_is_judged(owner, sent,
     trained_again = frame.load(archive)
     rgb = np.full((64, 64, 3), 200, np.uint8)
     assert trained_again.predict(rgb).labels.shape == (64, 64)
+
+
+def test_its_version_proposes_without_a_round_and_alone(owner, sent):
+    project = tissue_project(owner, kind="boxes")
+    round_ = start_round(project=project, by=owner, preset="tiny", changes={"method": "cellboxify"})
+    run_all(tasks.run_stage, sent)
+    version = round_.model_versions.get()
+    image = project.images.order_by("position").last()
+    client = APIClient()
+    client.force_authenticate(owner)
+    before = client.get(reverse("proposal-before", args=[project.pk])).json()
+    offered_now = {one["key"]: one for one in before["models"]}[f"round:{round_.pk}"]
+    assert offered_now["name"] == "Models of round 1, CellBoxify"
+    assert (offered_now["detector"], offered_now["segmenter"], offered_now["method"]) == (None, None, version.pk)
+    wanted = {"images": [image.pk], "method": version.pk}
+    answer = client.post(reverse("proposal-list", args=[project.pk]), wanted, format="json")
+    job = proposals.work(Job.objects.get(pk=answer.json()["id"]))
+    assert (job.state, job.error) == (Job.State.DONE, "")
+    assert set(ProposalRequest.stored(job.request).models) == {"method"}
+    published = proposals.current(image)
+    assert published.job == job and not published.certificate
+    found = proposals.cells(published)
+    trained = frame.load(Path(version.artifact.file.path))
+    rgb = np.asarray(PIL.Image.open(image.pixels.path).convert("RGB"))
+    alone = [mask.bits.sum() for _, mask in cells_of(trained.predict(rgb).labels)]
+    assert len(found) > 3
+    assert {int(proposals.mask_of(cell).bits.sum()) for cell in found} <= set(map(int, alone))
+    assert {tuple(cell.provenance["models"]) for cell in found} == {("method",)}
+    # By the page too, and by one that is of another project not at all.
+    chosen = {"image": image.pk, "models": f"round:{round_.pk}"}
+    page = signed_in(owner).post(reverse("propose", args=[project.pk]), chosen)
+    assert page.status_code == 302 and project.jobs.latest("pk").request["method"]["version"] == version.pk
+    with pytest.raises(Invalid, match="no method"):
+        propose(project=tissue_project(owner, kind="boxes"), by=owner, wanted=Wanted(method=str(version.pk)))
+
+
+class Finds:
+    """A trained method that finds one cell of each of three classes."""
+
+    models = {"net": "finds-1"}
+
+    def predict(self, rgb):
+        labels = np.zeros(rgb.shape[:2], np.int32)
+        for number in (1, 2, 3):
+            labels[4:12, 16 * number : 16 * number + 8] = number
+        return frame.Instances(labels, np.ones(3, np.float32), np.arange(3))
+
+
+def test_its_classes_are_the_projects_of_today_by_name(monkeypatch, tmp_path):
+    chosen = configure("tiny", {"method": "cfr-sam"})
+    chosen = chosen.with_(prediction=chosen.prediction.with_(classes=(1, None, 0)))
+    monkeypatch.setattr(whole, "opened", lambda artifact, setting: Finds())
+    classes = tuple(SnapshotClass(id=key, name=str(key)) for key in (7, 8))
+    setting = Setting(
+        content=Snapshot(classes=classes, images=(), blinded=False),
+        fields=(),
+        configuration=chosen,
+        inputs=Inputs({"method": tmp_path}),
+        work=tmp_path,
+        report=lambda progress: None,
+        stop=lambda: False,
+    )
+    make, _ = whole.found_by(setting)
+    none = np.zeros((0, 4))
+    seen = TileField(1, Path(), 96, 64, "train", "", (), none, none, none, none, None, np.zeros((64, 96, 3), np.uint8))
+    assert make(seen)["classes"] == [1, None, 0]
 
 
 def prediction_name(round_):

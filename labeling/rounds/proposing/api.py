@@ -24,27 +24,32 @@ from labeling.rounds.weights.starting import FROM_SHIPPED
 
 
 def _version(value: object) -> str:
+    return FROM_SHIPPED if value == FROM_SHIPPED else _own(value, f"{FROM_SHIPPED} or ")
+
+
+def _own(value: object, other: str = "") -> str:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST:
         return str(value)
-    if value == FROM_SHIPPED:
-        return FROM_SHIPPED
-    raise ValueError(f"{{field}} must be {FROM_SHIPPED} or the id of a version of this project")
+    raise ValueError(f"{{field}} must be {other}the id of a version of this project")
 
 
 _VERSION_SCHEMA = {"anyOf": [{"enum": [FROM_SHIPPED]}, {"type": "integer", "minimum": 1}]}
 Version = Annotated[str, BeforeValidator(_version), WithJsonSchema(_VERSION_SCHEMA)]
+OwnVersion = Annotated[str, BeforeValidator(_own), WithJsonSchema({"type": "integer", "minimum": 1})]
 Pixel = Annotated[int, Field(ge=0, le=2**31)]
 Side = Annotated[int, Field(ge=1, le=2**31)]
 
 
 class ProposalBody(Body):
     """`images` null: all pictures of the project, or all its slides where it has no picture. `region` is of the only
-    image: x, y, width, height in its pixels."""
+    image: x, y, width, height in its pixels. `method`: a version of a method that was trained as a whole, which then
+    proposes without a detector and a segmenter."""
 
     images: Annotated[list[Id], Field(min_length=1, max_length=5000)] | None = None
     region: tuple[Pixel, Pixel, Side, Side] | None = None
     detector: Version = FROM_SHIPPED
     segmenter: Version = FROM_SHIPPED
+    method: OwnVersion | None = None
     device: DeviceName = "auto"
 
 
@@ -56,14 +61,16 @@ class BeforeProposalQuery(Query):
 
 
 class ModelsAnswer(Answer):
-    """A detector and a segmenter that can propose. `detector` and `segmenter` are what the request takes.
+    """A detector and a segmenter that can propose together, or a method that was trained as a whole. `detector`,
+    `segmenter` and `method` are what the request takes; null is left out of it.
 
     `scale` and `warning` say which µm per pixel they expect, and what that means for these images."""
 
     key: str
     name: str
-    detector: int | str
-    segmenter: int | str
+    detector: int | str | None
+    segmenter: int | str | None
+    method: int | None
     learned_from: str
     licences: list[str]
     elsewhere: bool
@@ -87,7 +94,8 @@ class Proposals(APIView):
     @contract(body=ProposalBody, answer=JobAnswer, status=202)
     def post(self, request: Request, project: int, *, body: ProposalBody) -> Reply:
         found = reach_project(request, "manage", project)
-        job = propose(project=found, by=person(request), wanted=Wanted(**body.model_dump()))
+        wanted = Wanted(**body.model_dump(exclude_none=True))
+        job = propose(project=found, by=person(request), wanted=wanted)
         return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
 
 
@@ -122,14 +130,24 @@ class Withdraw(APIView):
 
 
 def _models_answer(models: Models, scales: list[float | None]) -> ModelsAnswer:
+    method = models.versions.get("method")
     return ModelsAnswer(
         key=models.key,
         name=models.name,
-        detector=models.detector.pk if models.detector is not None else FROM_SHIPPED,
-        segmenter=models.segmenter.pk if models.segmenter is not None else FROM_SHIPPED,
+        detector=_key(models, "detector"),
+        segmenter=_key(models, "segmenter"),
+        method=method.pk if method is not None else None,
         learned_from=models.learned_from,
         licences=models.licences,
         elsewhere=models.elsewhere,
         scale=scale_words(models.scale),
         warning=scale_warning(scales, models.scale),
     )
+
+
+def _key(models: Models, kind: str) -> int | str | None:
+    """As a request names the model; None where there is none of this kind."""
+    if kind not in models.versions:
+        return None
+    version = models.versions[kind]
+    return FROM_SHIPPED if version is None else version.pk

@@ -1,11 +1,13 @@
 """With which models a project can propose cells now: what comes with Boxwise, and its own versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from django.utils.translation import gettext as _
 
 from inference.documents.configuration import RoundConfiguration
+from inference.documents.methods import METHODS
 from inference.documents.proposing import ProposingModel, Scale
 from labeling.projects.models import Project
 from labeling.rounds.configuration import PRESETS
@@ -29,33 +31,40 @@ SAME_SCALE = 1.05  # a scale that differs by less is taken as it is
 COARSEST, FINEST = 8.0, 1 / 8  # times that an image may be coarser, or finer, than what models expect
 
 
+Versions = Mapping[str, ModelVersion | None]
+
+
 @dataclass(frozen=True)
 class Models:
-    """A detector and a segmenter that propose together.
+    """A detector and a segmenter that propose together, or one method that was trained as a whole.
 
     key         "shipped", or "round:ID" of the round whose models they are
-    detector, segmenter  the versions; None for what comes with Boxwise
+    versions    kind -> the version, None for what comes with Boxwise; the kinds are KINDS, or "method" alone
     learned_from  a sentence
     """
 
     key: str
     name: str
-    detector: ModelVersion | None
-    segmenter: ModelVersion | None
+    versions: Versions
     learned_from: str
 
     @property
     def scale(self) -> Scale:
-        return scale_of(self.detector)
+        return scale_of(finder(self.versions))
 
     @property
     def licences(self) -> list[str]:
         """Of the data that they and their forebears learned from, each once."""
-        return list(dict.fromkeys([*licences(self.detector), *licences(self.segmenter)]))
+        return list(dict.fromkeys(chain.from_iterable(map(licences, self.versions.values()))))
 
     @property
     def elsewhere(self) -> bool:
-        return is_from_elsewhere(self.detector) or is_from_elsewhere(self.segmenter)
+        return any(map(is_from_elsewhere, self.versions.values()))
+
+    @property
+    def named(self) -> dict[str, str]:
+        """kind -> "shipped" or the key of the version, as a request names them."""
+        return {kind: FROM_SHIPPED if one is None else str(one.pk) for kind, one in self.versions.items()}
 
 
 def choices(project: Project) -> list[Models]:
@@ -63,25 +72,39 @@ def choices(project: Project) -> list[Models]:
     along."""
     found = [shipped_models()]
     for round_ in project.rounds.filter(state=Round.State.PUBLISHED).order_by("-number"):
-        versions = {version.kind: version for version in models_of(round_)}
-        detector, segmenter = versions.get("detector"), versions.get("segmenter")
-        if detector is not None and segmenter is not None:
-            name = _("Models of round {n}").format(n=round_.number)
-            found.append(Models(f"round:{round_.pk}", name, detector, segmenter, _of_round(round_)))
+        versions: Versions = {version.kind: version for version in models_of(round_)}
+        if set(versions) == kinds_of(round_.parameters):
+            name = _named_round(round_)
+            found.append(Models(f"round:{round_.pk}", name, versions, _of_round(round_)))
     imported = project.model_versions.filter(origin=ModelVersion.Origin.IMPORTED, kind__in=KINDS)
     imported = imported.select_related("source", "artifact")
     for version in imported.order_by("-pk"):
-        is_detector = version.kind == ModelVersion.Kind.DETECTOR
         name = _("{version}, imported").format(version=_named(version))
         words = _("learned elsewhere: nobody here can say from what")
-        detector, segmenter = (version, None) if is_detector else (None, version)
-        found.append(Models(f"version:{version.pk}", name, detector, segmenter, words))
+        with_shipped: Versions = dict.fromkeys(KINDS) | {version.kind: version}
+        found.append(Models(f"version:{version.pk}", name, with_shipped, words))
     return found
 
 
 def shipped_models() -> Models:
     words = _("7,168 nuclei of H&E images, of the public sets dsb2018 (stained tissue) and TNBC")
-    return Models(FROM_SHIPPED, _("The models that come with Boxwise"), None, None, words)
+    return Models(FROM_SHIPPED, _("The models that come with Boxwise"), dict.fromkeys(KINDS), words)
+
+
+def kinds_of(configuration: RoundConfiguration) -> set[str]:
+    """The kinds of the models that a round needs to look at images."""
+    return {"method"} if configuration.is_whole else set(KINDS)
+
+
+def finder(versions: Versions) -> ModelVersion | None:
+    """The version that finds the cells: what it misses is proposed by nobody. None for what comes with Boxwise."""
+    return versions["method"] if "method" in versions else versions["detector"]
+
+
+def _named_round(round_: Round) -> str:
+    """ "Models of round 3", with the method where it is one that is trained as a whole."""
+    words = _("Models of round {n}").format(n=round_.number)
+    return f"{words}, {_(METHODS[round_.parameters.method].title)}" if round_.parameters.is_whole else words
 
 
 def _of_round(round_: Round) -> str:
@@ -111,31 +134,35 @@ def is_from_elsewhere(version: ModelVersion | None) -> bool:
     return version is not None and any(one.origin == ModelVersion.Origin.IMPORTED for one in lineage(version))
 
 
-def scale_of(detector: ModelVersion | None) -> Scale:
-    """The µm per pixel that a detector expects; the cells that it misses are proposed by nobody."""
-    if detector is None or detector.origin == ModelVersion.Origin.SHIPPED:
+def scale_of(found: ModelVersion | None) -> Scale:
+    """The µm per pixel that the version which finds the cells expects."""
+    if found is None or found.origin == ModelVersion.Origin.SHIPPED:
         return SHIPPED_SCALE
-    for version in lineage(detector):
+    for version in lineage(found):
         if version.snapshot is not None:
             scale = version.snapshot.counts.um_per_px
             return Scale(least=scale, most=scale) if scale else Scale()
     return Scale()
 
 
-def chosen_models(project: Project, detector: str, segmenter: str) -> dict[str, ModelVersion | None]:
-    """The versions that are meant: "shipped" or the key of a version of the project. Raises Invalid."""
-    wanted = {"detector": detector, "segmenter": segmenter}
-    return {kind: version_of(project, kind, Start(wanted[kind], as_is=True)) for kind in KINDS}
+def chosen_models(project: Project, wanted: Mapping[str, str]) -> Versions:
+    """The versions that are meant. wanted: kind -> "shipped" or the key of a version of the project; `method` alone
+    where one is named. Raises Invalid."""
+    kinds = ("method",) if wanted.get("method") else KINDS
+    return {kind: version_of(project, kind, Start(wanted[kind], as_is=True)) for kind in kinds}
 
 
-def configuration_of(project: Project, versions: dict[str, ModelVersion | None], device: str) -> RoundConfiguration:
-    """Every parameter of the proposing: of the round that made the detector, or of the preset "quick". Raises
+def configuration_of(project: Project, versions: Versions, device: str) -> RoundConfiguration:
+    """Every parameter of the proposing: of the round that made what finds the cells, or of the preset "quick". Raises
     Invalid."""
-    detector = versions["detector"]
+    found = finder(versions)
     base = PRESETS["quick"]
-    if detector is not None and detector.round is not None:
-        base = detector.round.parameters
+    if found is not None and found.round is not None:
+        base = found.round.parameters
     made = base.with_(device=device, evaluation=None)
+    made = made.with_(prediction=made.prediction.with_(classes=classes_here(project, found)))
+    if "method" in versions:
+        return made
     for kind in KINDS:
         model = made.model_of(kind)
         assert model is not None  # KINDS are the two that have one
@@ -144,7 +171,7 @@ def configuration_of(project: Project, versions: dict[str, ModelVersion | None],
             model = PRESETS["quick"].model_of(kind)
             assert model is not None
         made = made.with_(**{kind: with_weights(model, version, as_is=True)})
-    return made.with_(prediction=made.prediction.with_(classes=classes_here(project, detector)))
+    return made
 
 
 def described(kind: str, version: ModelVersion | None) -> ProposingModel:

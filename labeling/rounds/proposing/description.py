@@ -65,7 +65,7 @@ def described_job(job: Job) -> Described:
         waits=in_words(missing, _(SENTENCES[missing.what])) if missing is not None else "",
         remedy=in_words(missing, _(remedy_of(missing))) if missing is not None else "",
         declined=[(item.name, reason_of(item)) for item in items if item.state == JobItem.State.DECLINED],
-        models=f"{asked.detector.name}, {asked.segmenter.name}",
+        models=", ".join(model.name for model in asked.models.values()),
         licence=asked.licence,
         elsewhere=asked.elsewhere,
         withdrawn=bool(job.facts.get("withdrawn")),

@@ -20,7 +20,14 @@ from labeling.jobs.models import Job, JobItem
 from labeling.jobs.services import NewItem, create_job
 from labeling.projects.models import Project
 from labeling.rounds.configuration import DEVICES
-from labeling.rounds.proposing.choices import chosen_models, configuration_of, described, is_too_far, scale_of
+from labeling.rounds.proposing.choices import (
+    chosen_models,
+    configuration_of,
+    described,
+    finder,
+    is_too_far,
+    scale_of,
+)
 from labeling.rounds.weights.starting import FROM_SHIPPED
 
 MOST_IMAGES = 5000  # of one request
@@ -40,6 +47,7 @@ class Wanted:
     images    keys; None for all pictures of the project, or all its slides where it has no picture
     region    of the only image, pixels of level 0; None for all of it
     detector, segmenter  "shipped", or the key of a version of the project
+    method    key of a version of a method that was trained as a whole, which then proposes alone; "" for none
     device    one of DEVICES
     """
 
@@ -47,7 +55,13 @@ class Wanted:
     region: Region | None = None
     detector: str = FROM_SHIPPED
     segmenter: str = FROM_SHIPPED
+    method: str = ""
     device: str = "auto"
+
+    @property
+    def models(self) -> dict[str, str]:
+        """By kind."""
+        return {"detector": self.detector, "segmenter": self.segmenter, "method": self.method}
 
 
 @transaction.atomic
@@ -60,26 +74,26 @@ def propose(*, project: Project, by: User, wanted: Wanted) -> Job:
     if wanted.device not in DEVICES:
         raise Invalid(_("device must be one of {names}").format(names=", ".join(DEVICES)), field="device")
     images = images_of(project, wanted)
-    versions = chosen_models(project, wanted.detector, wanted.segmenter)
-    scale = scale_of(versions["detector"])
+    versions = chosen_models(project, wanted.models)
+    scale = scale_of(finder(versions))
     near = [image for image in images if not is_too_far(image.um_per_px, scale)]
     if not near:
         raise Invalid(_too_far(images, scale), field="images")
     if project.model_channels:
         for slide in SlideFile.objects.filter(image__in=near).select_related("image"):
             planes.model_display(slide, project.model_channels)  # said now, and not by a job that fails
-    channels = {"channels": tuple(project.model_channels)} if project.model_channels else {}
-    request = ProposalRequest(
-        **channels,
+    made = ProposalRequest(
         images=tuple(image.pk for image in near),
         region=wanted.region,
-        detector=described("detector", versions["detector"]),
-        segmenter=described("segmenter", versions["segmenter"]),
         configuration=configuration_of(project, versions, wanted.device),
         scale=scale,
         classes=tuple(project.classes.in_use().order_by("position").values_list("pk", flat=True)),
         blinded=project.layering == Project.Layering.PER_ANNOTATOR,
-    ).as_json()
+    )
+    made = made.with_(**{kind: described(kind, version) for kind, version in versions.items()})
+    if project.model_channels:
+        made = made.with_(channels=tuple(project.model_channels))
+    request = made.as_json()
     at_work = Job.objects.filter(project=project, kind=Job.Kind.PROPOSE, state__in=Job.ACTIVE, cancel_requested=False)
     same = at_work.filter(request=request).first()
     if same is not None:

@@ -15,11 +15,12 @@ from inference.documents.stage_reports import EvaluationFacts, TrainingFacts
 from labeling.errors import WrongState
 from labeling.rounds.messages import about_round
 from labeling.rounds.methods import counts_of
-from labeling.rounds.models import ModelVersion, Round
+from labeling.rounds.models import Artifact, ModelVersion, Round
 from labeling.rounds.weights.promotion import models_of
 from labeling.rounds.weights.starting import learns_something, licences, lineage
 
 METHOD = "boxcell-1"  # the layout of inference/methods/boxcell.py; tests/labeling/test_round_import.py loads it there
+OWN_PROMPTER_FILE = "prompter.weights"  # in the folder; what kind of file it is follows from its content
 
 
 def licence_lines(models: dict[str, ModelVersion]) -> list[str]:
@@ -46,14 +47,17 @@ def export_round(*, round_: Round, path: Path) -> Path:
     if round_.parameters.is_whole:
         return _export_whole(round_, models, path)
     cards = {kind: version for kind, model in models.items() if (version := with_card(model)) is not None}
+    files = {f"{kind}.safetensors": model.artifact for kind, model in models.items()}
+    own = round_.parameters.prompter.weights
+    if own:  # without them the folder would find other masks than the round
+        files[OWN_PROMPTER_FILE] = Artifact.objects.get(pk=own)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for kind, model in models.items():
+        for member, artifact in files.items():
             with (
-                model.artifact.file.open("rb") as source,
-                archive.open(f"{name}/{kind}.safetensors", "w", force_zip64=True) as target,
+                artifact.file.open("rb") as source,
+                archive.open(f"{name}/{member}", "w", force_zip64=True) as target,
             ):
-                while block := source.read(1 << 20):
-                    target.write(block)
+                shutil.copyfileobj(source, target)
         archive.writestr(f"{name}/boxcell.json", json.dumps(bundle(round_, models).as_json(), indent=1, sort_keys=True))
         archive.writestr(f"{name}/README.md", card(round_, models))
         for kind, version in cards.items():  # what came with weights from elsewhere goes on with them
@@ -96,13 +100,16 @@ def bundle(round_: Round, models: dict[str, ModelVersion]) -> Bundle:
     """The settings as inference.methods.boxcell keeps them, and what another Boxwise needs to import the weights:
     their hashes, the names of the detector's classes, and the licences of what they learned from."""
     c = round_.parameters
+    parts = {"detector": "detector.safetensors", "segmenter": "segmenter.safetensors"}
+    if c.prompter.weights:
+        parts["prompter"] = OWN_PROMPTER_FILE
     return Bundle(
         method=METHOD,
         sha256={kind: model.artifact.sha256 for kind, model in models.items()},
         class_names=models["detector"].class_names,
         licences={kind: licences(model) for kind, model in models.items()},
         prompter=c.prompter.name,
-        parts={"detector": "detector.safetensors", "segmenter": "segmenter.safetensors"},
+        parts=parts,
         settings=BundleSettings(
             prompter=c.prompter.name,
             detector=c.detector.name,
@@ -198,7 +205,7 @@ def net_lines(round_: Round, models: dict[str, ModelVersion]) -> list[str]:
     """The prompter of a method of parts; of one that is trained as a whole its net, which is in the folder."""
     chosen = round_.parameters
     if not chosen.is_whole and chosen.prompter.weights:
-        return [f"- prompter: {chosen.prompter.name} with the project's own weights, which are not in this folder"]
+        return [f"- prompter: {chosen.prompter.name} with the project's own weights, in {OWN_PROMPTER_FILE}"]
     if not chosen.is_whole:
         return [prompter_line(chosen.prompter.name)]
     trained = models["method"].artifact.facts_as(TrainingFacts).trained_parameters

@@ -106,7 +106,7 @@ def _words(cause: Cause) -> str:
             return _(PLAIN[cause.code])
         case CauseCode.UNSURE:
             if cause.best is None:
-                return _("The detector found nothing here.")
+                return _("The models found no cell here.")
             words = _(
                 "The detector is unsure here: its best score is {best:.2f}, the threshold is {threshold:.2f}. Annotate "
                 "a region of this image, or lower the threshold."
