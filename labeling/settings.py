@@ -190,6 +190,7 @@ _file_tasks = [
     "labeling.reviews.agreement.computing",
     "labeling.reviews.certificates.accepting",
     "labeling.label_classes.merging",
+    "labeling.upkeep.copying_images",
     "labeling.reviews.consensus.making",
 ]
 _model_tasks = ["inference.worker.tasks", "inference.worker.proposing", "inference.worker.interactive"]

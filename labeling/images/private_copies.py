@@ -37,7 +37,11 @@ def copy_privately(
     part      x0, y0, x1, y1 of what is copied, px, half-open; None: all of it
     """
     sheet = Project.objects.create(
-        name=title, layering=Project.Layering.PER_ANNOTATOR, records_activity=records_activity, is_sheet=True
+        name=title,
+        layering=Project.Layering.PER_ANNOTATOR,
+        records_activity=records_activity,
+        is_sheet=True,
+        sheet_of=source.project,
     )
     classes = {}
     for one in source.project.classes.current():

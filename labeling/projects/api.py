@@ -58,7 +58,7 @@ from labeling.projects.terms import TERMS, change_terms
 class ProjectList(APIView):
     @contract(query=ProjectListing, answer=Page[ProjectAnswer])
     def get(self, request: Request, *, query: ProjectListing) -> Page[ProjectAnswer]:
-        projects = Project.objects.visible_to(person(request))
+        projects = Project.objects.visible_to(person(request)).filter(is_sheet=False)
         if query.archived is not None:
             projects = projects.filter(archived_at__isnull=query.archived == "false")
         return page(projects, request, query, ordering=query.ordering, answer=ProjectAnswer.model_validate)

@@ -54,6 +54,8 @@ class AttributeAnswer(Answer):
 
 
 class ProjectAnswer(Answer):
+    """`removed_at`: of a deleted project, which owners alone see, when it goes for good."""
+
     id: int
     name: str
     description: str
@@ -69,6 +71,8 @@ class ProjectAnswer(Answer):
     permitted_centres: list[str]
     created_at: datetime
     archived_at: datetime | None
+    deleted_at: datetime | None
+    removed_at: datetime | None
 
 
 class ProjectInFull(ProjectAnswer):

@@ -17,6 +17,7 @@ from labeling.site import upload_views
 from labeling.site.forms.images import ImageFilterForm, Wanted
 from labeling.site.forms.projects import MOST_FILES, STATED, TAG_ACTS, UploadForm
 from labeling.site.image_rows import ImageRow, annotated_by, image_rows
+from labeling.site.project_copies import copying_of
 from labeling.site.project_frame import frame
 from labeling.site.requests import Request, reach_project, signed_in
 from labeling.site.suggestions import STRATEGIES
@@ -56,6 +57,7 @@ def show(request: Request, found: Project) -> HttpResponse:
         "query_without_view": query_of(request, "view"),
         "has_suggestions": any(row.waiting for row in rows),
         "depends_on_images": ",".join(f"#{name}" for name in DEPENDS_ON_IMAGES),
+        "copying": copying_of(found, framed["may"]),
         "factors": [*STATED.items(), *TAG_ACTS.items()],
         "deleted_count": restorable(found).count() if "manage" in framed["may"] else 0,
         **(uploads(request, found) if "manage" in framed["may"] else {}),
