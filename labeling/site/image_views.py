@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from labeling.accounts.models import User
 from labeling.images.facts import stated, tags_of
-from labeling.projects.access import sees_everybody
+from labeling.projects.access import members_seen_by
 from labeling.projects.models import Project
 from labeling.site import upload_views
 from labeling.site.forms.images import ImageFilterForm, Wanted
@@ -72,9 +72,7 @@ def uploads(request: Request, found: Project) -> dict[str, object]:
 
 
 def filter_form(request: Request, found: Project) -> ImageFilterForm:
-    members = found.memberships.select_related("user").order_by("user__username")
-    if not sees_everybody(found, request.user):
-        members = members.filter(user=request.user)
+    members = members_seen_by(request.user, found).order_by("user__username")
     people = [(member.user_id, member.shown_name) for member in members]
     strategies = [(name, _(label)) for name, label in STRATEGIES.items()]
     return ImageFilterForm(request.GET, people=people, strategies=strategies, tags=tags_of(found))

@@ -9,11 +9,11 @@ has as well.
 """
 
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.files import FieldFile
 
 from labeling.annotations.models import Layer
 from labeling.assignments.models import WorkItem
@@ -104,12 +104,14 @@ def _remove_rest(project: Project) -> None:
             expire(Job.objects.select_for_update().get(pk=job.pk))
     artifacts = _artifacts_of(project)
     with transaction.atomic():
-        _remove_rounds(project)
+        files = _remove_rounds(project)
         LabelClass.objects.filter(project=project).update(parent=None, merged_into=None)
         LabelClass.objects.filter(project=project).delete()
         Patient.objects.filter(project=project).delete()
         Centre.objects.filter(project=project).delete()
         Project.objects.filter(pk=project.pk).delete()
+    for file in files:
+        file.storage.delete(file.name)
     _remove_unused(artifacts)
 
 
@@ -118,20 +120,19 @@ def _artifacts_of(project: Project) -> list[int]:
     return list(Artifact.objects.filter(used).distinct().values_list("pk", flat=True))
 
 
-def _remove_rounds(project: Project) -> None:
-    """With the files that no other project has."""
+def _remove_rounds(project: Project) -> list[FieldFile]:
+    """-> files that belonged to the rows, and to no other project."""
     portions = Portion.objects.filter(stage__round__project=project)
     imports = WeightsImport.objects.filter(project=project)
     snapshots = Snapshot.objects.filter(project=project)
-    names = [row.file for row in [*portions, *imports] if row.file]
-    names += [snapshot.content for snapshot in snapshots]
+    files = [row.file for row in [*portions, *imports] if row.file]
+    files += [snapshot.content for snapshot in snapshots]
     ModelVersion.objects.filter(project=project).update(parent=None)
     ModelVersion.objects.filter(project=project).delete()
     Round.objects.filter(project=project).delete()
     imports.delete()
     snapshots.delete()
-    for file in names:
-        transaction.on_commit(partial(file.storage.delete, file.name))
+    return files
 
 
 def _remove_unused(artifacts: list[int]) -> None:
