@@ -37,24 +37,35 @@ class Turn:
         x0, y0, x1, y1 = box
         _across, down = self.size(width, height)
         for _quarter in range(self.quarters):
-            x0, y0, x1, y1 = down - y1, x0, down - y0, x1
+            left, right = down - y1, down - y0
+            x0, y0, x1, y1 = left, x0, right, x1
             down = width + height - down
         if self.is_mirrored:
-            x0, x1 = width - x1, width - x0
+            left, right = width - x1, width - x0
+            x0, x1 = left, right
         return (x0, y0, x1, y1)
 
     def mask_back(self, mask: BoxMask, width: int, height: int) -> BoxMask:
         """As box_back."""
         rows, columns = mask.bits.shape
-        box = (float(mask.x), float(mask.y), float(mask.x + columns), float(mask.y + rows))
+        right, lower = float(mask.x + columns), float(mask.y + rows)
+        box = (float(mask.x), float(mask.y), right, lower)
         x, y, _right, _lower = self.box_back(box, width, height)
         bits = np.rot90(mask.bits, -self.quarters)
         if self.is_mirrored:
-            bits = bits[:, ::-1]
-        return BoxMask(int(x), int(y), np.ascontiguousarray(bits))
+            bits = np.fliplr(bits)
+        whole = np.ascontiguousarray(bits)
+        return BoxMask(int(x), int(y), whole)
 
 
-UPRIGHT, MIRRORED = Turn(), Turn(is_mirrored=True)
+UPRIGHT = Turn()
+MIRRORED = Turn(is_mirrored=True)
+HALF = Turn(quarters=2)
+FLIPPED = Turn(is_mirrored=True, quarters=2)
+QUARTER = Turn(quarters=1)
+THREE_QUARTERS = Turn(quarters=3)
+TRANSPOSED = Turn(is_mirrored=True, quarters=1)
+TRANSVERSED = Turn(is_mirrored=True, quarters=3)
 # What shows a picture anew. A picture that is not square keeps its shape, which else would tell it from others.
-OF_SQUARES = tuple(Turn(mirrored, quarters) for mirrored in (False, True) for quarters in range(4))[1:]
-OF_OTHERS = tuple(turn for turn in OF_SQUARES if turn.quarters % 2 == 0)
+OF_OTHERS = (MIRRORED, HALF, FLIPPED)
+OF_SQUARES = (*OF_OTHERS, QUARTER, THREE_QUARTERS, TRANSPOSED, TRANSVERSED)

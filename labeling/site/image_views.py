@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from labeling.accounts.models import User
+from labeling.assignments.models import Reading, Workflow, WorkItem
+from labeling.assignments.states import TAKES_A_PLACE, ItemState
 from labeling.images.facts import stated, tags_of
 from labeling.projects.access import members_seen_by
 from labeling.projects.models import Project
@@ -75,7 +77,33 @@ def filter_form(request: Request, found: Project) -> ImageFilterForm:
     members = members_seen_by(request.user, found).order_by("user__username")
     people = [(member.user_id, member.shown_name) for member in members]
     strategies = [(name, _(label)) for name, label in STRATEGIES.items()]
-    return ImageFilterForm(request.GET, people=people, strategies=strategies, tags=tags_of(found))
+    return ImageFilterForm(
+        request.GET, people=people, strategies=strategies, tags=tags_of(found), works=works_of(found)
+    )
+
+
+# Beside the states of an item: by its readings.
+MINE, FREE = "mine", "free"
+
+
+def works_of(project: Project) -> list[tuple[str, str]]:
+    """By what the images of a workflow are told apart; [] without one."""
+    if not Workflow.objects.filter(project=project).exists():
+        return []
+    states = [(value, _(label)) for value, label in ItemState.choices]
+    return [*states, (MINE, _("read by me")), (FREE, _("with a free reading"))]
+
+
+def in_workflow(project: Project, work: str, viewer: User) -> set[int]:
+    """The images that one of works_of names."""
+    items = WorkItem.objects.filter(project=project)
+    if work == MINE:
+        items = items.filter(readings__in=Reading.objects.filter(reader=viewer, state__in=TAKES_A_PLACE))
+    elif work == FREE:
+        items = items.filter(free__gt=0)
+    else:
+        items = items.filter(state=work)
+    return set(items.values_list("image", flat=True))
 
 
 STATE_TESTS: dict[str, Callable[[ImageRow], bool]] = {
@@ -96,6 +124,9 @@ def filtered(rows: list[ImageRow], wanted: Wanted, project: Project, viewer: Use
         rows = [row for row in rows if STATE_TESTS[wanted.state](row)]
     if wanted.split:
         rows = [row for row in rows if row.image.split == wanted.split]
+    if wanted.work:
+        there = in_workflow(project, wanted.work, viewer)
+        rows = [row for row in rows if row.image.pk in there]
     if wanted.person:
         theirs = annotated_by(project, wanted.person, viewer)
         rows = [row for row in rows if row.image.pk in theirs]

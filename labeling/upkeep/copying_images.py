@@ -12,6 +12,7 @@ from typing import Any
 from django.core.files import File
 from django.db import transaction
 from django.db.models import Field, Max
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
@@ -22,6 +23,7 @@ from labeling.errors import LabelingError
 from labeling.exchange.importing.writing import Aim, write_image
 from labeling.images import slides
 from labeling.images.models import Centre, Image, Patient, SlideField, SlideFile
+from labeling.images.patients import PatientWithdrawal
 from labeling.images.quota import decline_over_quota
 from labeling.jobs.handlers import Result, Tell, handles
 from labeling.jobs.models import Job
@@ -70,6 +72,7 @@ def copy_images(job: Job, folder: Path, tell: Tell) -> Result:
             counts["cells"] += cells or 0
             counts["without_cells"] += cells is None
     _join_second_images(wanted.source, copied)
+    _copy_withdrawals(wanted)
     return Result(facts=counts)
 
 
@@ -191,6 +194,15 @@ def _join_second_images(source: Project, copied: Mapping[int, int]) -> None:
         if image.pk in copied:
             second = copied[image.second_image_id or 0]
             Image.objects.filter(pk=copied[image.pk]).update(second_image=second)
+
+
+def _copy_withdrawals(wanted: Wanted) -> None:
+    """The names of patients who have withdrawn, of whom there is nothing to copy: uploads of theirs are declined in the
+    copy as well."""
+    for one in PatientWithdrawal.objects.filter(patient__project=wanted.source).select_related("patient__centre"):
+        here = _patient_in(wanted.target, one.patient)
+        values = {"by": wanted.by, "reason": one.reason, "finished_at": timezone.now()}
+        PatientWithdrawal.objects.get_or_create(patient=here, defaults=values)
 
 
 def _copy_cells(image: Image, made: Image, wanted: Wanted) -> int | None:

@@ -18,6 +18,7 @@ from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
 from labeling.assignments.declaring import declare_workflow
 from labeling.audit.models import Act, SecurityEvent
+from labeling.errors import LabelingError
 from labeling.guidelines.services import add_picture, write_guideline
 from labeling.images import slides
 from labeling.images.models import Image, SlideField
@@ -32,6 +33,7 @@ from labeling.rounds.snapshots import freeze
 from labeling.upkeep import copying_images, purging, removing
 from labeling.upkeep.copying import SETTINGS, copy_project
 from labeling.upkeep.copying_images import SourceClosed
+from labeling.upkeep.withdrawing import carry_out, withdraw_patient
 from tests.declined import assert_declined
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, png
 from tests.inference.slide_files import tissue, write_pyramid
@@ -164,6 +166,16 @@ def test_the_copy_stays_whole_when_the_source_goes_and_the_other_way_round(sourc
     assert {f"default {image.pixels.name}", f"default {image.thumbnail.name}"} <= before - stored()
     assert PIL.Image.open(there.pixels).size == (2100, 40)
     assert api(owner).get(reverse("image-tile", args=[there.pk, 0, 0, 0])).status_code == 200
+
+
+def test_a_patient_who_has_withdrawn_stays_withdrawn_in_the_copy(source, owner):
+    image = add_image(project=source, name="a.png", content=png(seed=5), centre="Graz", patient="07")
+    ImageFactory(project=source)
+    carry_out(withdraw_patient(patient=image.patient, typed="Graz / 07", by=owner))
+    made = copied(source, owner, images=True)
+    assert made.project.images.count() == 1
+    with pytest.raises(LabelingError, match="withdrawn"):
+        add_image(project=made.project, name="a.png", content=png(seed=6), centre="Graz", patient="07")
 
 
 def test_cells_come_along_as_work_of_who_copies(source, owner):

@@ -218,7 +218,10 @@ def test_copies_for_readers_are_archived_and_closed_with_their_project(always): 
 
 def stored() -> set[str]:
     """Every file of the storages: "default images/1.png"."""
-    return {f"{name} {path}" for name in ("default", "originals") for path in _below(storages[name], "")}
+    found: set[str] = set()
+    for name in ("default", "originals"):
+        found.update(f"{name} {path}" for path in _below(storages[name], ""))
+    return found
 
 
 def _below(storage: Storage, folder: str) -> Iterator[str]:
