@@ -219,6 +219,8 @@ def routes() -> list[Any]:
         path("studies/<int:study>/report/", studies.StudyReport.as_view(), name="study-numbers"),
         path("projects/<int:project>/archive/", rounds.Archive.as_view(), name="project-archive"),
         path("projects/<int:project>/restore/", rounds.Restore.as_view(), name="project-restore"),
+        path("projects/<int:project>/copy/", upkeep.CopyProject.as_view(), name="project-copy"),
+        path("projects/<int:project>/delete/", upkeep.DeleteProject.as_view(), name="project-delete"),
         path("projects/<int:project>/images/", images.ImageList.as_view(), name="image-list"),
         path("projects/<int:project>/images/table/", exchange.ImageTable.as_view(), name="image-table"),
         path("projects/<int:project>/images/delete/", upkeep.DeleteImages.as_view(), name="image-delete"),

@@ -153,7 +153,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20  # bytes of a request body that is not 
 
 # -- what projects keep
 
-IMAGE_GRACE_DAYS = number("IMAGE_GRACE_DAYS", 30)  # for how long a deleted image can be restored
+IMAGE_GRACE_DAYS = number("IMAGE_GRACE_DAYS", 30)  # for how long a deleted image or project can be restored
 STORAGE_QUOTA_GIB = number("STORAGE_QUOTA_GIB", 0)  # of a project without a quota of its own; 0: none
 
 # -- workers and live feed
@@ -190,6 +190,7 @@ _file_tasks = [
     "labeling.reviews.agreement.computing",
     "labeling.reviews.certificates.accepting",
     "labeling.label_classes.merging",
+    "labeling.upkeep.copying_images",
     "labeling.reviews.consensus.making",
 ]
 _model_tasks = ["inference.worker.tasks", "inference.worker.proposing", "inference.worker.interactive"]

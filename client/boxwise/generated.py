@@ -1217,7 +1217,7 @@ class JobAnswer(TypedDict):
     """`request` and `facts` are what this kind of job was asked and says (labeling/jobs/handlers.py)."""
 
     id: "int"
-    kind: "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors', 'cell_map']"
+    kind: "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors', 'cell_map', 'copy']"
     project: "int"
     owner: "str"
     state: "Literal['waiting', 'running', 'done', 'failed', 'cancelled', 'expired']"
@@ -1255,7 +1255,7 @@ JobInFull = TypedDict(
     "JobInFull",
     {
         "id": "int",
-        "kind": "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors', 'cell_map']",
+        "kind": "Literal['export', 'read', 'import', 'fields', 'propose', 'agreement', 'consensus', 'certificate', 'class_merge', 'vectors', 'cell_map', 'copy']",
         "project": "int",
         "owner": "str",
         "state": "Literal['waiting', 'running', 'done', 'failed', 'cancelled', 'expired']",
@@ -2278,6 +2278,8 @@ class Progress(TypedDict):
 
 
 class ProjectAnswer(TypedDict):
+    """`removed_at`: of a deleted project, which owners alone see, when it goes for good."""
+
     id: "int"
     name: "str"
     description: "str"
@@ -2293,6 +2295,8 @@ class ProjectAnswer(TypedDict):
     permitted_centres: "list[str]"
     created_at: "str"
     archived_at: "str | None"
+    deleted_at: "str | None"
+    removed_at: "str | None"
 
 
 class ProjectChange(TypedDict):
@@ -2315,7 +2319,32 @@ class ProjectChange(TypedDict):
     permitted_centres: "NotRequired[list[str] | None]"
 
 
+class ProjectCopyAnswer(TypedDict):
+    """`job` brings the images along; null where they were not asked for."""
+
+    project: "ProjectAnswer"
+    job: "JobAnswer | None"
+
+
+class ProjectCopyBody(TypedDict):
+    """What comes along beside settings, classes, guidelines and workflow: `images`, for owners, by a job; with them
+    `annotations`, the cells of their shared working layers.
+    """
+
+    name: "str"
+    images: "NotRequired[bool]"
+    annotations: "NotRequired[bool]"
+
+
+class ProjectDeletionBody(TypedDict):
+    """`typed`: the name of the project, to confirm."""
+
+    typed: "str"
+
+
 class ProjectInFull(TypedDict):
+    """`members`: where annotators read apart they find themselves alone; those who lead find everybody."""
+
     id: "int"
     name: "str"
     description: "str"
@@ -2331,6 +2360,8 @@ class ProjectInFull(TypedDict):
     permitted_centres: "list[str]"
     created_at: "str"
     archived_at: "str | None"
+    deleted_at: "str | None"
+    removed_at: "str | None"
     role: "Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer']"
     classes: "list[ClassAnswer]"
     attributes: "list[AttributeAnswer]"
@@ -3415,12 +3446,15 @@ class WorkspaceAnswer(TypedDict):
 
 
 class WorkspaceProject(TypedDict):
-    """`archived_at`: since when nothing in it is changed; null: it is in use."""
+    """`archived_at`: since when nothing in it is changed; null: it is in use. `removed_at`: when a deleted project,
+    which is archived too, goes for good.
+    """
 
     id: "int"
     name: "str"
     role: "Literal['owner', 'manager', 'reviewer', 'annotator', 'viewer']"
     archived_at: "str | None"
+    removed_at: "str | None"
     records_activity: "bool"
     url: "str"
     classes: "list[ClassAnswer]"
@@ -4333,6 +4367,15 @@ class Operations:
         found: ControlPlanAnswer = self.sender.json("POST", f"projects/{project}/control-plan/", body=body)
         return found
 
+    def project_copy_post(self, project: int, *, body: ProjectCopyBody, key: str | None = None) -> ProjectCopyAnswer:
+        """POST /api/v1/projects/{project}/copy/  A new project of yours like this one. An archived one can be copied
+        too.
+        """
+        found: ProjectCopyAnswer = self.sender.json(
+            "POST", f"projects/{project}/copy/", body=body, headers={"Idempotency-Key": key or uuid4().hex}
+        )
+        return found
+
     def curriculum_get(self, project: int) -> CurriculumOfProject:
         """GET /api/v1/projects/{project}/curriculum/  What the project asks before it admits somebody. POST declares a
         new version.
@@ -4357,6 +4400,13 @@ class Operations:
     def dashboard_table_get(self, project: int) -> bytes:
         """GET /api/v1/projects/{project}/dashboard/table/  The same as CSV."""
         return self.sender.content("GET", f"projects/{project}/dashboard/table/")
+
+    def project_delete_post(self, project: int, *, body: ProjectDeletionBody) -> ProjectAnswer:
+        """POST /api/v1/projects/{project}/delete/  Close a project to everybody but its owners, who can restore it
+        until `removed_at`; then it goes for good.
+        """
+        found: ProjectAnswer = self.sender.json("POST", f"projects/{project}/delete/", body=body)
+        return found
 
     def export_get(
         self,
@@ -4750,6 +4800,7 @@ class Operations:
             "class_merge",
             "vectors",
             "cell_map",
+            "copy",
         ]
         | None = None,
         state: Literal["waiting", "running", "done", "failed", "cancelled", "expired"] | None = None,
@@ -4773,7 +4824,9 @@ class Operations:
         ordering: Literal["id", "-id"] | None = None,
         role: Literal["owner", "manager", "reviewer", "annotator", "viewer"] | None = None,
     ) -> Page_MemberAnswer:
-        """GET /api/v1/projects/{project}/members/"""
+        """GET /api/v1/projects/{project}/members/  Where annotators read apart they find themselves alone; those who
+        lead find everybody.
+        """
         found: Page_MemberAnswer = self.sender.json(
             "GET",
             f"projects/{project}/members/",

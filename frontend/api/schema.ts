@@ -1609,6 +1609,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/copy/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description A new project of yours like this one. An archived one can be copied too. */
+    post: operations["project_copy_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/curriculum/": {
     parameters: {
       query?: never;
@@ -1654,6 +1671,23 @@ export interface paths {
     get: operations["dashboard_table_get"];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/delete/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Close a project to everybody but its owners, who can restore it until `removed_at`; then it goes for good. */
+    post: operations["project_delete_post"];
     delete?: never;
     options?: never;
     head?: never;
@@ -2115,6 +2149,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** @description Where annotators read apart they find themselves alone; those who lead find everybody. */
     get: operations["member_list_get"];
     put?: never;
     post: operations["member_list_post"];
@@ -4367,7 +4402,8 @@ export interface components {
         | "certificate"
         | "class_merge"
         | "vectors"
-        | "cell_map";
+        | "cell_map"
+        | "copy";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -4436,7 +4472,8 @@ export interface components {
         | "certificate"
         | "class_merge"
         | "vectors"
-        | "cell_map";
+        | "cell_map"
+        | "copy";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -5824,7 +5861,10 @@ export interface components {
       judged: number;
       total: number;
     };
-    /** ProjectAnswer */
+    /**
+     * ProjectAnswer
+     * @description `removed_at`: of a deleted project, which owners alone see, when it goes for good.
+     */
     ProjectAnswer: {
       id: number;
       name: string;
@@ -5843,6 +5883,8 @@ export interface components {
       /** Format: date-time */
       created_at: string;
       archived_at: string | null;
+      deleted_at: string | null;
+      removed_at: string | null;
     };
     /**
      * ProjectChange
@@ -5877,7 +5919,37 @@ export interface components {
       /** @default null */
       permitted_centres?: string[] | null;
     };
-    /** ProjectInFull */
+    /**
+     * ProjectCopyAnswer
+     * @description `job` brings the images along; null where they were not asked for.
+     */
+    ProjectCopyAnswer: {
+      project: components["schemas"]["ProjectAnswer"];
+      job: components["schemas"]["JobAnswer"] | null;
+    };
+    /**
+     * ProjectCopyBody
+     * @description What comes along beside settings, classes, guidelines and workflow: `images`, for owners, by a job; with them
+     *     `annotations`, the cells of their shared working layers.
+     */
+    ProjectCopyBody: {
+      name: string;
+      /** @default false */
+      images?: boolean;
+      /** @default false */
+      annotations?: boolean;
+    };
+    /**
+     * ProjectDeletionBody
+     * @description `typed`: the name of the project, to confirm.
+     */
+    ProjectDeletionBody: {
+      typed: string;
+    };
+    /**
+     * ProjectInFull
+     * @description `members`: where annotators read apart they find themselves alone; those who lead find everybody.
+     */
     ProjectInFull: {
       id: number;
       name: string;
@@ -5896,6 +5968,8 @@ export interface components {
       /** Format: date-time */
       created_at: string;
       archived_at: string | null;
+      deleted_at: string | null;
+      removed_at: string | null;
       /** @enum {string} */
       role: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
       classes: components["schemas"]["ClassAnswer"][];
@@ -7405,7 +7479,8 @@ export interface components {
     };
     /**
      * WorkspaceProject
-     * @description `archived_at`: since when nothing in it is changed; null: it is in use.
+     * @description `archived_at`: since when nothing in it is changed; null: it is in use. `removed_at`: when a deleted project,
+     *     which is archived too, goes for good.
      */
     WorkspaceProject: {
       id: number;
@@ -7413,6 +7488,7 @@ export interface components {
       /** @enum {string} */
       role: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
       archived_at: string | null;
+      removed_at: string | null;
       records_activity: boolean;
       url: string;
       classes: components["schemas"]["ClassAnswer"][];
@@ -11161,6 +11237,42 @@ export interface operations {
       };
     };
   };
+  project_copy_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ProjectCopyBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ProjectCopyAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   curriculum_get: {
     parameters: {
       query?: never;
@@ -11272,6 +11384,39 @@ export interface operations {
         };
         content: {
           "text/csv": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_delete_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ProjectDeletionBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ProjectAnswer"];
         };
       };
       default: {
@@ -12416,6 +12561,7 @@ export interface operations {
               | "class_merge"
               | "vectors"
               | "cell_map"
+              | "copy"
             )
           | null;
         state?: ("waiting" | "running" | "done" | "failed" | "cancelled" | "expired") | null;

@@ -20,6 +20,10 @@ export function foreign(store: Store, row: number): string | null {
 /** Why nothing is written on this image. */
 export function readOnly(store: Store): string {
   const { project } = store.opened;
+  if (project.removed_at)
+    return t("This project is deleted: owners can look until {day}, and nothing is changed.", {
+      day: project.removed_at.slice(0, 10),
+    });
   if (project.archived_at)
     return t("This project is archived: you can look, and nothing is changed until it is restored.");
   if (store.opened.work?.state === "done")

@@ -79,6 +79,7 @@ const STATES: Record<string, Case> = {
   "a region": { select: 5 },
   "a colleague's reading": { options: { apart: true }, select: 201 },
   "an archived project": { options: { archived: true }, select: 1 },
+  "a deleted project": { options: { archived: true, deleted: true }, select: 1 },
   "a viewer, nothing selected": { options: { viewer: true }, select: null },
   "a viewer": { options: { viewer: true }, select: 2 },
   "a study without the tool": { options: { study: true }, select: 1 },
@@ -260,6 +261,10 @@ describe("what is answered", () => {
     [
       "an archived project",
       "This project is archived: you can look, and nothing is changed until it is restored.",
+    ],
+    [
+      "a deleted project",
+      "This project is deleted: owners can look until 2026-02-01, and nothing is changed.",
     ],
     ["a viewer", "Your role in this project is viewer: you can look at the cells but not change them."],
   ])("%s: a refused key says why", (name, sentence) => {

@@ -27,11 +27,17 @@ const layer = (n: number, more: Partial<Layer>): Layer => ({
   ...more,
 });
 
-export type Options = { archived?: boolean; viewer?: boolean; apart?: boolean; study?: boolean };
+export type Options = {
+  archived?: boolean;
+  deleted?: boolean;
+  viewer?: boolean;
+  apart?: boolean;
+  study?: boolean;
+};
 
 const readers = (apart: boolean): Layer[] => (apart ? [layer(902, { annotator: OTHER })] : []);
 
-function openedWith({ archived, viewer, apart, study }: Required<Options>): Opened {
+function openedWith({ archived, deleted, viewer, apart, study }: Required<Options>): Opened {
   return {
     image: {
       id: 1, name: "field", ...IMAGE, um_per_px: null, synthetic: false, pixels_url: "", tiles: null, planes: null,
@@ -40,6 +46,7 @@ function openedWith({ archived, viewer, apart, study }: Required<Options>): Open
     }, // prettier-ignore
     project: {
       id: 1, name: "p", role: viewer ? "viewer" : "owner", archived_at: archived ? "2026-01-01" : null,
+      removed_at: deleted ? "2026-02-01T08:00:00Z" : null,
       records_activity: false, url: "/", classes: CLASSES, attributes: [{ name: "Mitosis", values: ["no", "yes"] }],
     }, // prettier-ignore
     person: ME,
@@ -59,9 +66,15 @@ function openedWith({ archived, viewer, apart, study }: Required<Options>): Open
 /** Own cell 1, a colleague's cell 2, a colleague's rejection 3 of proposal 103, an own rejection 4 of proposal 104, an
  *  own region 5; open proposal 102 (and 101, prompted by cell 1); a colleague's reading with cell 201 where layers are
  *  apart. */
-export function openEditor({ archived = false, viewer = false, apart = false, study = false }: Options = {}) {
+export function openEditor({
+  archived = false,
+  deleted = false,
+  viewer = false,
+  apart = false,
+  study = false,
+}: Options = {}) {
   const writes = !archived && !viewer;
-  const opened = openedWith({ archived, viewer, apart, study });
+  const opened = openedWith({ archived, deleted, viewer, apart, study });
   const made = new Editor(opened, { heads: () => Promise.resolve([]) } as unknown as Api, TOOL_SET);
   const { cells } = made.store;
   const sent: OperationIn[] = [];

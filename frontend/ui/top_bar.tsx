@@ -35,6 +35,16 @@ function Where({ ui }: { ui: Ui }) {
 
 function ReadOnly({ ui }: { ui: Ui }) {
   const { opened, canWrite } = ui.editor.store;
+  if (opened.project.removed_at)
+    return (
+      <span
+        class="badge is-danger"
+        data-testid="deleted"
+        title={t("You can look at its cells. Nothing can be changed until an owner restores it.")}
+      >
+        {t("deleted, removed on {day}", { day: opened.project.removed_at.slice(0, 10) })}
+      </span>
+    );
   if (!opened.project.archived_at) return canWrite ? null : <span class="badge">{t("read only")}</span>;
   return (
     <span

@@ -8,6 +8,7 @@ import PIL.Image
 from labeling.images.models import Image
 from labeling.images.services import add_image
 from labeling.images.slides import decline_slide
+from labeling.images.turning import UPRIGHT, Turn
 from labeling.projects.models import LabelClass, Project
 
 
@@ -26,18 +27,22 @@ def copy_privately(
     title: str,
     name: str,
     records_activity: bool = False,
-    mirrored: bool = False,
+    turn: Turn = UPRIGHT,
     part: tuple[int, int, int, int] | None = None,
 ) -> PrivateCopy:
     """The image with the current classes of its project, and nothing that anybody has drawn on it. A class that is
     retired there is not offered on the sheet either.
 
     title     of the sheet; name: of the image there. They tell nothing of the source
-    mirrored  left and right are exchanged: the field is as hard, and looks new
+    turn      how the copy stands: the field is as hard, and looks new
     part      x0, y0, x1, y1 of what is copied, px, half-open; None: all of it
     """
     sheet = Project.objects.create(
-        name=title, layering=Project.Layering.PER_ANNOTATOR, records_activity=records_activity, is_sheet=True
+        name=title,
+        layering=Project.Layering.PER_ANNOTATOR,
+        records_activity=records_activity,
+        is_sheet=True,
+        sheet_of=source.project,
     )
     classes = {}
     for one in source.project.classes.current():
@@ -55,10 +60,8 @@ def copy_privately(
         pixels = PIL.Image.open(file).convert("RGB")
     if part is not None:
         pixels = pixels.crop(part)
-    if mirrored:
-        pixels = pixels.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
     content = io.BytesIO()
-    pixels.save(content, "PNG")
+    turn.of_picture(pixels).save(content, "PNG")
     image = add_image(
         project=sheet,
         name=name,

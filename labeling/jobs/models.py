@@ -47,6 +47,7 @@ class Job(Leased, Backoff):
         CLASS_MERGE = "class_merge", "merge of classes"
         VECTORS = "vectors", "comparing of cells"
         CELL_MAP = "cell_map", "map of cells"
+        COPY = "copy", "copy of images"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
@@ -71,6 +72,7 @@ class Job(Leased, Backoff):
         Kind.CLASS_MERGE: "oversee",
         Kind.VECTORS: "annotate",
         Kind.CELL_MAP: "annotate",
+        Kind.COPY: "oversee",
     }
     CHANGED_BY: ClassVar[Mapping[str, str]] = {
         Kind.EXPORT: "export",
@@ -84,6 +86,7 @@ class Job(Leased, Backoff):
         Kind.CLASS_MERGE: "manage",
         Kind.VECTORS: "annotate",
         Kind.CELL_MAP: "annotate",
+        Kind.COPY: "manage",
     }
 
     kind = models.CharField(max_length=20, choices=Kind)

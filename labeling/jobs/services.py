@@ -38,6 +38,7 @@ MOST_ACTIVE = {
     Job.Kind.CLASS_MERGE: 20,
     Job.Kind.VECTORS: 2,
     Job.Kind.CELL_MAP: 2,
+    Job.Kind.COPY: 5,
 }
 
 

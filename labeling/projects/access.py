@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 
 from labeling.accounts.models import User
-from labeling.projects.models import CHANGES, MAY, Project
+from labeling.projects.models import CHANGES, MAY, Membership, Project
 
 M = TypeVar("M", bound=Model)
 
@@ -66,3 +66,9 @@ def sees_everybody(project: Project, user: User) -> bool:
     others follow the same rule, as filters of rows: LayerQuerySet.visible_to, CommentQuerySet.visible_to.
     """
     return project.layering == Project.Layering.SHARED or project.role_of(user) in MAY["export"]
+
+
+def members_seen_by(user: User, project: Project) -> QuerySet[Membership]:
+    """The members of a project of whom `user` may know: themselves alone where they do not see everybody."""
+    members = project.memberships.select_related("user")
+    return members if sees_everybody(project, user) else members.filter(user=user)

@@ -12,7 +12,7 @@ from labeling.contract import Reply, contract
 from labeling.editions import require_match, tagged
 from labeling.errors import Invalid
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach, reach_project
+from labeling.projects.access import members_seen_by, person, reach, reach_project
 from labeling.projects.classes import (
     add_class,
     change_class,
@@ -58,7 +58,7 @@ from labeling.projects.terms import TERMS, change_terms
 class ProjectList(APIView):
     @contract(query=ProjectListing, answer=Page[ProjectAnswer])
     def get(self, request: Request, *, query: ProjectListing) -> Page[ProjectAnswer]:
-        projects = Project.objects.visible_to(person(request))
+        projects = Project.objects.visible_to(person(request)).filter(is_sheet=False)
         if query.archived is not None:
             projects = projects.filter(archived_at__isnull=query.archived == "false")
         return page(projects, request, query, ordering=query.ordering, answer=ProjectAnswer.model_validate)
@@ -170,7 +170,8 @@ def _class(request: Request, act: str, label_class: int) -> LabelClass:
 class MemberList(APIView):
     @contract(query=MemberListing, answer=Page[MemberAnswer])
     def get(self, request: Request, project: int, *, query: MemberListing) -> Page[MemberAnswer]:
-        members = reach_project(request, "see", project).memberships.select_related("user")
+        """Where annotators read apart they find themselves alone; those who lead find everybody."""
+        members = members_seen_by(person(request), reach_project(request, "see", project))
         if query.role is not None:
             members = members.filter(role=query.role)
         return page(members, request, query, ordering=query.ordering, answer=member_answer)

@@ -8,6 +8,7 @@ from pydantic import Field
 from labeling.accounts.models import User
 from labeling.contract import Answer, Body, Id, OneOf, ShortText, Text
 from labeling.paging import Listing
+from labeling.projects.access import members_seen_by
 from labeling.projects.models import LabelClass, Membership, Project
 
 ProjectName = Annotated[Text, Field(max_length=200)]
@@ -54,6 +55,8 @@ class AttributeAnswer(Answer):
 
 
 class ProjectAnswer(Answer):
+    """`removed_at`: of a deleted project, which owners alone see, when it goes for good."""
+
     id: int
     name: str
     description: str
@@ -69,9 +72,13 @@ class ProjectAnswer(Answer):
     permitted_centres: list[str]
     created_at: datetime
     archived_at: datetime | None
+    deleted_at: datetime | None
+    removed_at: datetime | None
 
 
 class ProjectInFull(ProjectAnswer):
+    """`members`: where annotators read apart they find themselves alone; those who lead find everybody."""
+
     role: RoleName
     classes: list[ClassAnswer]
     attributes: list[AttributeAnswer]
@@ -165,7 +172,7 @@ class Removed(Answer):
 
 
 def project_in_full(project: Project, user: User) -> ProjectInFull:
-    members = project.memberships.select_related("user").order_by("pk")
+    members = members_seen_by(user, project).order_by("pk")
     return ProjectInFull.model_validate(
         {
             **dict(ProjectAnswer.model_validate(project)),

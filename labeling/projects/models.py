@@ -1,5 +1,6 @@
 """Projects, who takes part in them, and the classes they sort cells into."""
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -41,6 +42,9 @@ MAY: dict[str, frozenset[str]] = {
     "own": frozenset({Role.OWNER}),  # other owners, settings that concern privacy
     "archive": frozenset({Role.OWNER, Role.MANAGER}),  # and restore
     "withdraw": frozenset({Role.OWNER, Role.MANAGER}),  # a patient, from an archived project too
+    "copy": frozenset({Role.OWNER, Role.MANAGER}),  # into a project of one's own; an archived one too
+    "copy_images": frozenset({Role.OWNER}),  # with them: the copy has other owners
+    "delete": frozenset({Role.OWNER}),  # an archived project too
 }
 # The acts that change a project. An archived one declines them, whoever asks (labeling/projects/access.py).
 CHANGES = frozenset({"comment", "annotate", "review", "manage", "own"})
@@ -52,8 +56,12 @@ REMINDS = 30  # days before the declared end of keeping
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def visible_to(self, user: "User") -> "ProjectQuerySet":
-        """The projects of which `user` is a member: every request reaches its objects through it."""
-        return self.filter(memberships__user=user) if user.is_active else self.none()
+        """The projects of which `user` is a member: every request reaches its objects through it. A deleted project is
+        seen by its owners alone."""
+        if not user.is_active:
+            return self.none()
+        is_open = Q(deleted_at__isnull=True) | Q(memberships__role=Role.OWNER)
+        return self.filter(is_open, memberships__user=user)
 
     def for_change(self, pk: int) -> "Project":
         """The project, its row locked until the transaction ends: whoever archives it waits, or has been first.
@@ -118,9 +126,20 @@ class Project(models.Model):
     is_sheet = models.BooleanField(
         default=False, help_text="a copy of one field for one person: it has no page of its own, and no list names it"
     )
+    sheet_of = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="sheets",
+        help_text="of a sheet: the project of the field. It is archived and deleted with that",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, help_text="since when nothing in it is changed; empty: it is in use")
     archived_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    deleted_at = models.DateTimeField(
+        null=True, help_text="since when owners alone see it and can restore it; after the grace period it is removed"
+    )
+    deleted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
 
     objects = ProjectQuerySet.as_manager()
 
@@ -128,7 +147,13 @@ class Project(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(archived_at__isnull=False) | Q(archived_by__isnull=True), name="project_archived_by_whom"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True) | Q(archived_at__isnull=False), name="project_deleted_is_archived"
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=False) | Q(deleted_by__isnull=True), name="project_deleted_by_whom"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -147,6 +172,18 @@ class Project(models.Model):
         left = (self.retention_until - timezone.localdate()).days
         return left if left <= REMINDS else None
 
+    @property
+    def removed_at(self) -> datetime | None:
+        """Of a deleted project: when its grace period ends, so that nobody restores it any more."""
+        if self.deleted_at is None:
+            return None
+        return self.deleted_at + timedelta(days=settings.IMAGE_GRACE_DAYS)
+
+    @property
+    def was_in_use(self) -> bool:
+        """Of a deleted project: whether it was archived by the deletion itself, and not before."""
+        return self.deleted_at is not None and self.archived_at == self.deleted_at
+
     def role_of(self, user: "User") -> str | None:
         """The role of `user` here, or None for a stranger."""
         found = ROLE.first(self.pk, user.pk)
@@ -154,6 +191,9 @@ class Project(models.Model):
 
     def decline_if_archived(self) -> None:
         """Raises Archived."""
+        if self.deleted_at is not None:
+            words = _("this project is deleted; until an owner restores it, nothing in it is changed")
+            raise Archived(words, project=self.pk)
         if self.archived_at is not None:
             raise Archived(
                 _("this project is archived; until an owner or manager restores it, nothing in it is changed"),

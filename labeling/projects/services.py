@@ -43,7 +43,7 @@ def create_project(
     classes: tuple[str, ...] = ("nucleus",),
 ) -> Project:
     """A project with its owner and its classes, coloured from the palette in order. Raises Invalid."""
-    name = _project_name(name)
+    name = project_name(name)
     project = Project.objects.create(
         name=name, description=description, layering=layering, records_activity=records_activity
     )
@@ -76,7 +76,7 @@ def change_project(
 
     Raises Invalid for an empty name, or a pattern or channels that cannot be used, NotAllowed.
     """
-    name = _project_name(name)
+    name = project_name(name)
     if records_activity != project.records_activity and project.role_of(by) not in MAY["own"]:
         raise NotAllowed(_("only an owner decides whether working time is recorded"))
     before = {column: getattr(project, column) for column in AUDITED}
@@ -107,7 +107,7 @@ def _checked_channels(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _project_name(name: str) -> str:
+def project_name(name: str) -> str:
     """Without space around it. Raises Invalid."""
     name = name.strip()
     if not name or len(name) > 200:

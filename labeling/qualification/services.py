@@ -8,17 +8,20 @@ import random
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference.agreement.readings import Cell
 from labeling.accounts.models import User
-from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.models import Annotation, Layer, Operation
+from labeling.assignments.models import ItemEvent
 from labeling.assignments.models import Reading as ItemReading
 from labeling.assignments.rules import admit
+from labeling.assignments.states import Act
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.guidelines.services import current_guideline, decline_unless_acknowledged
 from labeling.images.models import Image
@@ -29,8 +32,12 @@ from labeling.projects.services import NotAllowed
 from labeling.qualification.models import Attempt, AttemptField, Curriculum
 from labeling.qualification.results import CellJudged, class_results, judge
 from labeling.reviews.agreement.readings import cell_of, patient_of
+from labeling.reviews.certificates.models import LotCell, LotField
 from labeling.reviews.models import Consensus, Disagreement
 from labeling.rounds.reference import current as current_reference
+
+UNSEEN = (Act.ASSIGN, Act.RELEASE)  # acts on an item for which nobody opens it
+OF_MERGES = "class merge"  # the tool of operations for which nobody looks at the image (label_classes/merging.py)
 
 
 class TooFewFields(WrongState):
@@ -180,15 +187,32 @@ def _draw(curriculum: Curriculum, person: User, kind: str, seed: int) -> list[Im
 
 
 def images_known_to(person: User, project: Project, kind: str) -> set[int]:
-    """Images that a person knows: they read them or decided about them; for a test those of every earlier attempt."""
+    """Images that a person knows: they read, reviewed or judged them, drew on them, decided about their consensus, or
+    had a copy of them as a control, as a repeat or in a study; for a test those of every earlier attempt as well."""
     read = ItemReading.objects.filter(item__project=project, reader=person, begun_at__isnull=False)
-    seen = set(read.values_list("item__image", flat=True))
+    handled = ItemEvent.objects.filter(item__project=project, by=person).exclude(act__in=UNSEEN)
+    drawn = Operation.objects.filter(layer__image__project=project, author=person).exclude(tool=OF_MERGES)
     decided = Disagreement.objects.filter(consensus__image__project=project, decided_by=person)
-    seen |= set(decided.values_list("consensus__image", flat=True))
+    judged = LotCell.objects.filter(lot__project=project, judged_by=person)
+    searched = LotField.objects.filter(lot__project=project, annotated_by=person)
+    sheets = Project.objects.filter(sheet_of=project)
+    sources: list[QuerySet[Any, Any]] = [
+        read.values_list("item__image", flat=True),
+        handled.values_list("item__image", flat=True),
+        drawn.values_list("layer__image", flat=True),
+        decided.values_list("consensus__image", flat=True),
+        judged.values_list("image", flat=True),
+        searched.values_list("image", flat=True),
+        sheets.filter(check_field__reader=person).values_list("check_field__image", flat=True),
+        sheets.filter(study_item__participant__user=person).values_list("study_item__field__image", flat=True),
+    ]
     if kind == Attempt.Kind.TEST:
         fields = AttemptField.objects.filter(attempt__person=person, attempt__curriculum__project=project)
-        seen |= set(fields.values_list("image", flat=True))
-    return seen
+        sources.append(fields.values_list("image", flat=True))
+    known: set[int] = set()
+    for images in sources:
+        known.update(images.order_by().distinct())
+    return known
 
 
 def reference_cells(image: Image) -> list[Cell]:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from django.db.models import QuerySet
 
 from inference.agreement.readings import Cell
-from inference.types import BoxMask
 from labeling.annotations.models import Annotation, Layer
+from labeling.images.models import Image
+from labeling.images.turning import Turn
 from labeling.projects.models import LabelClass, Project
 from labeling.qualification.results import MISSED, NO_CELL, OTHER_CLASS, RIGHT, judge
 from labeling.qualification.services import names_now, reference_cells
@@ -36,8 +37,8 @@ def judge_check(check: CheckField) -> Counted:
     sheet = _working_layers().filter(image__project=check.sheet)
     names_there = _names_on(check.sheet, names)
     drawn = _cells(sheet.first(), names_there)
-    if check.is_mirrored:
-        drawn = [mirrored(cell, check.image.width) for cell in drawn]
+    turn = Turn(check.is_mirrored, check.quarter_turns)
+    drawn = [turned_back(cell, turn, check.image) for cell in drawn]
     return counted(before, drawn)
 
 
@@ -47,14 +48,11 @@ def counted(before: Sequence[Cell], drawn: Sequence[Cell]) -> Counted:
     return Counted(found, verdicts[MISSED], verdicts[NO_CELL], verdicts[RIGHT])
 
 
-def mirrored(cell: Cell, width: int) -> Cell:
-    """The cell as it stands in the picture of `width` px before left and right were exchanged."""
-    x0, y0, x1, y1 = cell.box
-    mask = None
-    if cell.mask is not None:
-        bits = cell.mask.bits[:, ::-1]
-        mask = BoxMask(width - cell.mask.x - bits.shape[1], cell.mask.y, bits)
-    return replace(cell, box=(width - x1, y0, width - x0, y1), mask=mask)
+def turned_back(cell: Cell, turn: Turn, image: Image) -> Cell:
+    """The cell as it stands in the image, drawn on a copy that was turned."""
+    box = turn.box_back(cell.box, image.width, image.height)
+    mask = turn.mask_back(cell.mask, image.width, image.height) if cell.mask is not None else None
+    return replace(cell, box=box, mask=mask)
 
 
 def _cells(layer: Layer | None, names: dict[int, str]) -> list[Cell]:

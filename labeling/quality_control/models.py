@@ -27,7 +27,7 @@ class ControlPlan(models.Model):
         default=5, help_text="so many of the images that somebody gets are fields of the locked reference"
     )
     repeat_percent = models.PositiveSmallIntegerField(
-        default=5, help_text="so many are mirrored copies of images that they have read before"
+        default=5, help_text="so many are turned or mirrored copies of images that they have read before"
     )
     repeat_days = models.PositiveSmallIntegerField(default=14, help_text="at least so long after they read it first")
     drop = models.FloatField(default=0.1, help_text="the loss of detection F1 that is to be seen")
@@ -63,7 +63,10 @@ class CheckField(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+", help_text="that was copied")
     sheet = models.OneToOneField(Project, on_delete=models.PROTECT, related_name="check_field")
-    is_mirrored = models.BooleanField(default=False)
+    is_mirrored = models.BooleanField(default=False, help_text="whether left and right are exchanged")
+    quarter_turns = models.PositiveSmallIntegerField(
+        default=0, help_text="by how many quarters the copy is turned after that, counterclockwise"
+    )
     after = models.PositiveIntegerField(help_text="images that the reader had finished when they got it")
     given_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)

@@ -2,7 +2,7 @@
 
 A reader gets a copy of the field, in a project of its own that only they reach, under a name like those of their other
 images. A control is a field of the locked reference that they have never seen; a repeat is one that they have read
-themselves, mirrored.
+themselves, turned or mirrored.
 """
 
 import random
@@ -24,6 +24,7 @@ from labeling.assignments.states import ReadingState
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.images.private_copies import copy_privately
+from labeling.images.turning import OF_OTHERS, OF_SQUARES, UPRIGHT, Turn
 from labeling.projects.models import Membership, Project, Role
 from labeling.qualification.services import images_known_to, reference_images
 from labeling.quality_control.judging import judge_check
@@ -159,13 +160,13 @@ def _own_readings(plan: ControlPlan, user: User) -> list[Image]:
 
 def _make(plan: ControlPlan, user: User, kind: str, image: Image, finished: int) -> WorkItem:
     chance = random.Random(f"{plan.seed}:{user.pk}:{finished}:name")
-    is_mirrored = kind == Kind.REPEAT
+    turn = drawn_turn(plan, user, image, finished) if kind == Kind.REPEAT else UPRIGHT
     made = copy_privately(
         image,
         title=plan.project.name,
         name=disguised_name(image.name, chance),
         records_activity=plan.project.records_activity,
-        mirrored=is_mirrored,
+        turn=turn,
     )
     Membership.objects.create(project=made.sheet, user=user, role=Role.ANNOTATOR)
     copied = Workflow.objects.create(
@@ -177,9 +178,16 @@ def _make(plan: ControlPlan, user: User, kind: str, image: Image, finished: int)
     )
     make_items(copied)
     CheckField.objects.create(
-        plan=plan, reader=user, kind=kind, image=image, sheet=made.sheet, is_mirrored=is_mirrored, after=finished
-    )
+        plan=plan, reader=user, kind=kind, image=image, sheet=made.sheet, after=finished,
+        is_mirrored=turn.is_mirrored, quarter_turns=turn.quarters,
+    )  # fmt: skip
     return WorkItem.objects.get(image=made.image)
+
+
+def drawn_turn(plan: ControlPlan, user: User, image: Image, finished: int) -> Turn:
+    """How the copy of a repeat stands: never as the image that the reader knows."""
+    turns = OF_SQUARES if image.width == image.height else OF_OTHERS
+    return random.Random(f"{plan.seed}:{user.pk}:{finished}:turn").choice(turns)
 
 
 def disguised_name(name: str, chance: random.Random) -> str:

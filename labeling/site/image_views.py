@@ -10,13 +10,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from labeling.accounts.models import User
+from labeling.assignments.models import Reading, Workflow, WorkItem
+from labeling.assignments.states import TAKES_A_PLACE, ItemState
 from labeling.images.facts import stated, tags_of
-from labeling.projects.access import sees_everybody
+from labeling.projects.access import members_seen_by
 from labeling.projects.models import Project
 from labeling.site import upload_views
 from labeling.site.forms.images import ImageFilterForm, Wanted
 from labeling.site.forms.projects import MOST_FILES, STATED, TAG_ACTS, UploadForm
 from labeling.site.image_rows import ImageRow, annotated_by, image_rows
+from labeling.site.project_copies import copying_of
 from labeling.site.project_frame import frame
 from labeling.site.requests import Request, reach_project, signed_in
 from labeling.site.suggestions import STRATEGIES
@@ -56,6 +59,7 @@ def show(request: Request, found: Project) -> HttpResponse:
         "query_without_view": query_of(request, "view"),
         "has_suggestions": any(row.waiting for row in rows),
         "depends_on_images": ",".join(f"#{name}" for name in DEPENDS_ON_IMAGES),
+        "copying": copying_of(found, framed["may"]),
         "factors": [*STATED.items(), *TAG_ACTS.items()],
         "deleted_count": restorable(found).count() if "manage" in framed["may"] else 0,
         **(uploads(request, found) if "manage" in framed["may"] else {}),
@@ -70,12 +74,36 @@ def uploads(request: Request, found: Project) -> dict[str, object]:
 
 
 def filter_form(request: Request, found: Project) -> ImageFilterForm:
-    members = found.memberships.select_related("user").order_by("user__username")
-    if not sees_everybody(found, request.user):
-        members = members.filter(user=request.user)
+    members = members_seen_by(request.user, found).order_by("user__username")
     people = [(member.user_id, member.shown_name) for member in members]
     strategies = [(name, _(label)) for name, label in STRATEGIES.items()]
-    return ImageFilterForm(request.GET, people=people, strategies=strategies, tags=tags_of(found))
+    return ImageFilterForm(
+        request.GET, people=people, strategies=strategies, tags=tags_of(found), works=works_of(found)
+    )
+
+
+# Beside the states of an item: by its readings.
+MINE, FREE = "mine", "free"
+
+
+def works_of(project: Project) -> list[tuple[str, str]]:
+    """By what the images of a workflow are told apart; [] without one."""
+    if not Workflow.objects.filter(project=project).exists():
+        return []
+    states = [(value, _(label)) for value, label in ItemState.choices]
+    return [*states, (MINE, _("read by me")), (FREE, _("with a free reading"))]
+
+
+def in_workflow(project: Project, work: str, viewer: User) -> set[int]:
+    """The images that one of works_of names."""
+    items = WorkItem.objects.filter(project=project)
+    if work == MINE:
+        items = items.filter(readings__in=Reading.objects.filter(reader=viewer, state__in=TAKES_A_PLACE))
+    elif work == FREE:
+        items = items.filter(free__gt=0)
+    else:
+        items = items.filter(state=work)
+    return set(items.values_list("image", flat=True))
 
 
 STATE_TESTS: dict[str, Callable[[ImageRow], bool]] = {
@@ -96,6 +124,9 @@ def filtered(rows: list[ImageRow], wanted: Wanted, project: Project, viewer: Use
         rows = [row for row in rows if STATE_TESTS[wanted.state](row)]
     if wanted.split:
         rows = [row for row in rows if row.image.split == wanted.split]
+    if wanted.work:
+        there = in_workflow(project, wanted.work, viewer)
+        rows = [row for row in rows if row.image.pk in there]
     if wanted.person:
         theirs = annotated_by(project, wanted.person, viewer)
         rows = [row for row in rows if row.image.pk in theirs]

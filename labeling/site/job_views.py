@@ -30,6 +30,7 @@ PLACE: dict[str, tuple[str, str]] = {
     Job.Kind.CLASS_MERGE: ("project-settings", "classes"),
     Job.Kind.VECTORS: ("gallery", "gallery"),
     Job.Kind.CELL_MAP: ("gallery", "gallery"),
+    Job.Kind.COPY: ("project-images", "copying"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from django.db.models import Case, IntegerField, Value, When
 
-from labeling.projects.access import sees_everybody
+from labeling.projects.access import members_seen_by
 from labeling.projects.models import Project, Role, Seniority
 from labeling.site.forms.projects import MemberForm
 from labeling.site.requests import Request
@@ -22,11 +22,8 @@ def roles_given_by(role: str | None) -> list[str]:
 def panel(request: Request, found: Project) -> dict[str, object]:
     """What the part of the page needs."""
     roles = roles_given_by(found.role_of(request.user))
-    members = found.memberships.select_related("user")
-    if not sees_everybody(found, request.user):
-        members = members.filter(user=request.user)
     return {
-        "members": list(members.order_by(ROLE_ORDER, "user__username")),
+        "members": list(members_seen_by(request.user, found).order_by(ROLE_ORDER, "user__username")),
         "roles": [(role, label) for role, label in Role.choices if role in roles],
         "member_form": MemberForm(roles=roles),
         "seniorities": Seniority.choices,

@@ -1,17 +1,16 @@
 """The page Work of a project: what to do next, and how far it is."""
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from labeling.projects.models import Project
-from labeling.rounds.execution.archiving import archive_project, restore_project
 from labeling.site import propose_views
 from labeling.site.first_steps import first_steps
 from labeling.site.image_rows import ImageRow, image_rows
+from labeling.site.project_copies import copying_of
 from labeling.site.project_frame import frame
-from labeling.site.requests import Request, attempt, reach_project, signed_in
+from labeling.site.requests import Request, reach_project, signed_in
 from labeling.site.round_progress import progress_of
 
 MOST_NEXT = 6  # images to go on with, shown at once
@@ -32,6 +31,7 @@ def show(request: Request, found: Project) -> HttpResponse:
         "going_on": going_on(rows),
         "tally": tally(rows),
         **(propose_views.panel(request, found) if "oversee" in framed["may"] else {}),
+        "copying": copying_of(found, framed["may"]),
         "steps": first_steps(found, request.user, rows),
     }
     if framed["active"] is not None:
@@ -56,21 +56,3 @@ def tally(rows: list[ImageRow]) -> dict[str, int]:
     done = sum(row.is_finished for row in rows)
     to_review = sum(row.counts.undecided > 0 for row in rows)
     return {"done": done, "to_review": to_review, "open": len(rows) - done - to_review}
-
-
-@signed_in
-@require_POST
-def archive(request: Request, project: int) -> HttpResponse:
-    found = reach_project(request, "archive", project)
-    done = _("{name} is archived. Nothing was deleted.").format(name=found.name)
-    attempt(request, lambda: archive_project(project=found, by=request.user), done=done)
-    return redirect("project", found.pk)
-
-
-@signed_in
-@require_POST
-def restore(request: Request, project: int) -> HttpResponse:
-    found = reach_project(request, "archive", project)
-    done = _("{name} is in use again.").format(name=found.name)
-    attempt(request, lambda: restore_project(project=found, by=request.user), done=done)
-    return redirect("project", found.pk)

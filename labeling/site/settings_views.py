@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.accounts.models import User
+from labeling.accounts.services import may_create_projects
 from labeling.annotations.attributes import declare_attributes, written_attributes
 from labeling.errors import Invalid, LabelingError, sentence
 from labeling.exchange.image_tables import MOST_BYTES, take_table
@@ -44,6 +45,7 @@ from labeling.site.forms.projects import (
     WordsForm,
 )
 from labeling.site.patient_views import patients_panel, storage_panel
+from labeling.site.project_copies import copy_form
 from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 
 PER_PAGE = 50
@@ -312,6 +314,8 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         **patients_panel(found),
         **storage_panel(found),
         "stated": stated(found),
+        "copy_form": copy_form(found, request.user),
+        "may_create_projects": may_create_projects(request.user),
         "factors": STATED.items(),
         "scales": [(f"scale-{m}", m, scale) for m, scale in NOMINAL_SCALES.items()],
         **forms,

@@ -30,7 +30,8 @@ def home(request: Request) -> HttpResponse:
     everything = cards(request.user)
     context = {
         "cards": [card for card in everything if card.project.archived_at is None],
-        "archived": [card for card in everything if card.project.archived_at is not None],
+        "archived": [card for card in everything if card.project.archived_at and not card.project.deleted_at],
+        "deleted": [card for card in everything if card.project.deleted_at],
         "participations": reads,
         "finished_participations": have_read,
         "may_create": may_create_projects(request.user),

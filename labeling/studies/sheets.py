@@ -10,6 +10,7 @@ from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import Loaded, load_layer
 from labeling.annotations.state import AnnotationState, PackedMask, state_of
 from labeling.images.private_copies import PrivateCopy, copy_privately
+from labeling.images.turning import MIRRORED, UPRIGHT
 from labeling.projects.classes import current_classes
 from labeling.projects.models import LabelClass, Project
 from labeling.studies import masks
@@ -34,7 +35,7 @@ def make_sheet(item: Item, own: Layer | None = None) -> Project:
         title=f"{study.public_title}: field {item.position}",
         name=f"field {item.position}.png",
         records_activity=True,
-        mirrored=item.repeat,
+        turn=MIRRORED if item.repeat else UPRIGHT,
         part=tuple(frame["shown"]) if frame is not None else None,
     )
     image, classes = made.image, made.classes

@@ -4,17 +4,24 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from labeling.accounts.repeats import once
 from labeling.contract import contract
 from labeling.images.models import Image
 from labeling.images.patients import Patient
 from labeling.images.quota import image_bytes, quota_of
+from labeling.jobs.contract import job_answer
 from labeling.projects.access import person, reach, reach_project
+from labeling.projects.contract import ProjectAnswer
 from labeling.projects.models import Project
+from labeling.rounds.execution.archiving import delete_project
 from labeling.upkeep.contract import (
     CleanUpAnswer,
     CleanUpBody,
     DeletedAnswer,
     ImagesBody,
+    ProjectCopyAnswer,
+    ProjectCopyBody,
+    ProjectDeletionBody,
     RestoredAnswer,
     StorageAnswer,
     StorageChange,
@@ -24,9 +31,31 @@ from labeling.upkeep.contract import (
     storage_answer,
     withdrawal_answer,
 )
+from labeling.upkeep.copying import copy_project
 from labeling.upkeep.deleting import delete_images, restore_images
 from labeling.upkeep.storage import REMOVABLE, change_quota, clean_up, usage
 from labeling.upkeep.withdrawing import withdraw_patient
+
+
+class CopyProject(APIView):
+    """A new project of yours like this one. An archived one can be copied too."""
+
+    @once
+    @contract(body=ProjectCopyBody, answer=ProjectCopyAnswer, status=201)
+    def post(self, request: Request, project: int, *, body: ProjectCopyBody) -> ProjectCopyAnswer:
+        found = reach_project(request, "copy", project, sheets=False)
+        made = copy_project(source=found, by=person(request), **body.model_dump())
+        job = job_answer(made.job) if made.job is not None else None
+        return ProjectCopyAnswer(project=ProjectAnswer.model_validate(made.project), job=job)
+
+
+class DeleteProject(APIView):
+    @contract(body=ProjectDeletionBody, answer=ProjectAnswer)
+    def post(self, request: Request, project: int, *, body: ProjectDeletionBody) -> ProjectAnswer:
+        """Close a project to everybody but its owners, who can restore it until `removed_at`; then it goes for good."""
+        found = reach_project(request, "delete", project, sheets=False)
+        deleted = delete_project(project=found, typed=body.typed, by=person(request))
+        return ProjectAnswer.model_validate(deleted)
 
 
 class DeleteImages(APIView):

@@ -9,11 +9,35 @@ from pydantic import Field
 from labeling.accounts.models import User
 from labeling.contract import Answer, Body, Id, ShortText, Whole
 from labeling.images.patients import Patient, PatientWithdrawal
+from labeling.jobs.contract import JobAnswer
+from labeling.projects.contract import ProjectAnswer, ProjectName
 from labeling.projects.models import Project
 from labeling.upkeep.storage import Removal
 from labeling.upkeep.withdrawing import preview
 
 Kind = Literal["tiles", "deleted", "results"]
+
+
+class ProjectCopyBody(Body):
+    """What comes along beside settings, classes, guidelines and workflow: `images`, for owners, by a job; with them
+    `annotations`, the cells of their shared working layers."""
+
+    name: ProjectName
+    images: bool = False
+    annotations: bool = False
+
+
+class ProjectCopyAnswer(Answer):
+    """`job` brings the images along; null where they were not asked for."""
+
+    project: ProjectAnswer
+    job: JobAnswer | None
+
+
+class ProjectDeletionBody(Body):
+    """`typed`: the name of the project, to confirm."""
+
+    typed: ShortText
 
 
 class ImagesBody(Body):

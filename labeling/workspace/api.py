@@ -85,6 +85,7 @@ class Workspace(APIView):
                 name=project.name,
                 role=role,
                 archived_at=project.archived_at,
+                removed_at=project.removed_at,
                 records_activity=project.records_activity and project.archived_at is None,
                 url=reverse("project", args=[project.pk]),
                 classes=class_answers(project),

@@ -87,12 +87,14 @@ class PlacedImage(ShownImage):
 
 
 class WorkspaceProject(Answer):
-    """`archived_at`: since when nothing in it is changed; null: it is in use."""
+    """`archived_at`: since when nothing in it is changed; null: it is in use. `removed_at`: when a deleted project,
+    which is archived too, goes for good."""
 
     id: int
     name: str
     role: RoleName
     archived_at: datetime | None
+    removed_at: datetime | None
     records_activity: bool
     url: str
     classes: list[ClassAnswer]

@@ -101,6 +101,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "round-events"): ALL,
     ("post", "project-archive"): (200, 200, 403, 403, 403, 404, 401),
     ("post", "project-restore"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "project-copy"): (201, 403, 403, 403, 403, 404, 401),  # a manager lacks the right to create projects here
+    ("post", "project-delete"): (200, 403, 403, 403, 403, 404, 401),
     ("get", "image-list"): ALL,
     ("post", "image-list"): (202, 202, 403, 403, 403, 404, 401),
     ("patch", "image-list"): (200, 200, 403, 403, 403, 404, 401),
@@ -385,6 +387,8 @@ class Study:
             return {"text": "what is this?"}
         bodies = {
             "project-list": {"name": "Lung"},
+            "project-copy": {"name": "Copy"},
+            "project-delete": {"typed": self.project.name},
             "class-list": {"name": "mitosis"},
             "attempt-list": {"kind": "training"},
             "control-plan": {

@@ -68,6 +68,7 @@ PROGRAMS = {
     "quality-control": "control-plan",
     "project-settings": "project-detail", "settings-images": "image-detail", "settings-many-images": "image-list",
     "settings-image-table": "image-table", "settings-notices": "project-notices", "image-scale": "image-detail",
+    "copy-project": "project-copy", "delete-project": "project-delete",
     "archive-project": "project-archive", "restore-project": "project-restore", "project-exports": "export-list",
     "project-imports": "import-list", "cancel-job": "job-cancel", "retry-job": "job-retry",
     "choose-job": "job-choose", "confirm-job": "job-confirm", "discard-job": "job-discard",

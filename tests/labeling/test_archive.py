@@ -46,6 +46,7 @@ SENTENCE = "this project is archived; until an owner or manager restores it, not
 # What takes a POST and yet changes nothing of the project, or is the way out of the archive.
 API_OPEN = {
     "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
+    "project-copy": "another project", "project-delete": "an archived project is deleted too",
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
     "image-original": "the file goes out; that it did is written down",
     "my-theme": "one's own", "notification-seen": "one's own", "notification-choices": "one's own",
@@ -67,6 +68,7 @@ PAGES_OPEN = {
     "administration": "no project", "audit": "no project",
     "notifications": "no project", "notifications-seen": "no project", "close-first-steps": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
+    "copy-project": "another project", "delete-project": "an archived project is deleted too",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
     "project-exports": "an archived project is exported", "cancel-job": "an export that nobody wants any more",
     "compute-agreement": "computed from what is there; nothing of the project changes",

@@ -41,14 +41,16 @@ from labeling.projects.services import (
     remove_member,
 )
 from labeling.reviews.certificates.models import Lot, LotState
-from labeling.rounds.execution.archiving import archive_project, restore_project
+from labeling.rounds.execution.archiving import archive_project, delete_project, restore_project
 from labeling.rounds.http import api as rounds_api
 from labeling.rounds.weights import importing
 from labeling.site import compare_views, round_views
 from labeling.studies.removal import remove_raw_data
+from labeling.upkeep.copying import copy_project
 from labeling.upkeep.deleting import delete_images, restore_images
 from labeling.upkeep.leaving import anonymise_account
 from labeling.upkeep.purging import purge
+from labeling.upkeep.removing import remove_project
 from labeling.upkeep.withdrawing import withdraw_patient
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.factors import add_app, add_passkey, link
@@ -144,6 +146,16 @@ def withdraw(there):
         withdraw_patient(patient=patient, typed="07", by=there.owner)
 
 
+def copy_to_another(there):
+    there.owner.creates_projects = True
+    copy_project(source=there.project, name="Copy", by=there.owner)
+
+
+def remove_for_good(there):
+    deleted = delete_project(project=there.project, typed=there.project.name, by=there.owner)
+    assert remove_project(deleted)
+
+
 def remove_a_class(there):
     add_class(project=there.project, name="tumour")
     remove_class(label_class=add_class(project=there.project, name="stroma"))
@@ -228,6 +240,11 @@ ACTS = {
         lambda there: restore_project(project=archive_project(project=there.project, by=there.owner), by=there.owner),
         1, "",
     ),
+    Act.PROJECT_COPIED: (copy_to_another, 1, "Copy"),
+    Act.PROJECT_DELETED: (
+        lambda there: delete_project(project=there.project, typed=there.project.name, by=there.owner), 1, None,
+    ),
+    Act.PROJECT_REMOVED: (remove_for_good, 1, None),
     Act.CLASS_REMOVED: (remove_a_class, 1, "stroma"),
     Act.IMAGES_DELETED: (delete, 1, None),
     Act.PATIENT_WITHDRAWN: (withdraw, 1, "07"),

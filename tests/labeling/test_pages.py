@@ -192,6 +192,8 @@ MATRIX = {
     ("post", "settings-class"): MANAGERS,
     ("post", "archive-project"): MANAGERS,
     ("post", "restore-project"): MANAGERS,
+    ("post", "copy-project"): FORMS,
+    ("post", "delete-project"): (422, 403, 403, 403, 403, 404, 302),  # without its name
     ("post", "project-rounds"): MANAGERS,
     ("post", "cancel-round"): MANAGERS,
     ("post", "retry-round"): MANAGERS,

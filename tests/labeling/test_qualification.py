@@ -11,19 +11,27 @@ from scipy.stats import beta
 from labeling.annotations.models import Layer
 from labeling.annotations.services import Loaded, load_layer, working_layer, write_operations
 from labeling.annotations.state import AnnotationState
+from labeling.assignments.declaring import declare_workflow
+from labeling.assignments.models import ItemEvent
 from labeling.assignments.rules import admissions_of
+from labeling.assignments.states import Act
 from labeling.errors import Invalid, WrongState
 from labeling.guidelines.services import NotAcknowledged, read_guideline, write_guideline
 from labeling.images.models import Image
 from labeling.images.patients import Centre, Patient
+from labeling.images.private_copies import copy_privately
+from labeling.label_classes import merging
 from labeling.projects.models import Project, Role
 from labeling.projects.services import NotAllowed
 from labeling.qualification import services
 from labeling.qualification.models import Attempt
 from labeling.qualification.results import class_results, interval, judge
+from labeling.quality_control.models import CheckField, ControlPlan
+from labeling.reviews.certificates.models import LotCell
 from labeling.reviews.models import Consensus
 from labeling.rounds.models import ReferenceSet
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory
+from tests.labeling.lots import bare_lot
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.pages import page_text, signed_in
 
@@ -270,3 +278,27 @@ def test_the_page_leads_from_learn_to_the_guidelines_that_are_to_be_acknowledged
     page = signed_in(school.student)
     begun = page.post(reverse("learning", args=[school.project.pk]), {"kind": "training"})
     assert begun["Location"] == reverse("guidelines", args=[school.project.pk])
+
+
+def test_a_control_of_somebody_is_no_field_of_their_test(school):
+    """Nor is any image that they have met in another way: reviewed, judged, drawn on or read in a study."""
+    first, second, third, fourth, fifth, sixth = school.images
+    plan = ControlPlan.objects.create(project=school.project, owner=school.owner, declared_by=school.owner)
+    copied = copy_privately(first, title="a", name="b.png")
+    CheckField.objects.create(
+        plan=plan, reader=school.student, kind="control", image=first, sheet=copied.sheet, after=1
+    )
+    declare_workflow(project=school.project, by=school.owner)
+    ItemEvent.objects.create(item=second.work_item, act=Act.ACCEPT, by=school.student, state="done")
+    ItemEvent.objects.create(item=third.work_item, act=Act.ASSIGN, by=school.student, state="to_do")
+    layer = working_layer(image=fourth, user=school.student)
+    write_operations(layer=layer, author=school.student, operations=[operation(effect(uuid.uuid4(), cell()))])
+    lot = bare_lot(fifth, school.owner)
+    LotCell.objects.create(lot=lot, position=9, image=fifth, shown={}, verdict="right", judged_by=school.student)
+    known = services.images_known_to(school.student, school.project, "test")
+    assert known == {first.pk, second.pk, fourth.pk, fifth.pk}
+    school.declare(training=[], least_cells=8, least_patients=2)
+    attempt = services.begin_attempt(project=school.project, person=school.student, kind="test")
+    assert set(attempt.fields.values_list("image", flat=True)) == {third.pk, sixth.pk}
+    assert services.images_known_to(school.owner, school.project, "test") == set()
+    assert merging.TOOL == services.OF_MERGES, "whoever merges classes looks at no image"

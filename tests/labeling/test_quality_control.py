@@ -5,6 +5,7 @@ import uuid
 from datetime import timedelta
 
 import numpy as np
+import PIL.Image
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -12,6 +13,7 @@ from rest_framework.test import APIClient
 
 from inference.agreement.readings import Cell
 from inference.types import BoxMask
+from labeling.accounts.models import User
 from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.assignments import services as work
@@ -21,10 +23,11 @@ from labeling.assignments.my_work import left_for, place_in, works
 from labeling.assignments.states import ReadingState
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
+from labeling.images.turning import OF_OTHERS, OF_SQUARES, UPRIGHT, Turn
 from labeling.projects.models import Project, Role
 from labeling.projects.services import remove_member
 from labeling.quality_control import services
-from labeling.quality_control.judging import counted, mirrored
+from labeling.quality_control.judging import counted, turned_back
 from labeling.quality_control.models import CheckField, ControlPlan
 from labeling.quality_control.results import BASELINE, drift_of, repeated_in, results_of
 from labeling.upkeep.withdrawing import carry_out, withdraw_patient
@@ -131,7 +134,7 @@ def test_my_work_names_the_project_and_not_the_copy(always):
     assert mine.next.reading.pk == reading.pk
 
 
-def test_a_repeat_is_a_mirrored_copy_of_what_the_reader_has_read_on_their_own(always):
+def test_a_repeat_is_a_turned_or_mirrored_copy_of_what_the_reader_has_read_on_their_own(always):
     ward = Ward(repeat_percent=50, control_percent=0, repeat_days=14)
     always(Kind.REPEAT)
     ward.read(ward.pull())
@@ -140,9 +143,10 @@ def test_a_repeat_is_a_mirrored_copy_of_what_the_reader_has_read_on_their_own(al
     Reading.objects.filter(reader=ward.student).update(finished_at=timezone.now() - timedelta(days=15))
     reading = ward.pulled(Kind.REPEAT)
     check = CheckField.objects.get()
-    assert check.is_mirrored and check.image in ward.unread
-    width = check.image.width
-    ward.read(reading, [(width - x1, y0, width - x0, y1) for x0, y0, x1, y1 in PLACES])
+    assert check.image in ward.unread
+    turn = Turn(check.is_mirrored, check.quarter_turns)
+    assert turn in OF_OTHERS, "it is not square, and a quarter turn would show"
+    ward.read(reading, [as_seen(turn, box, check.image) for box in PLACES])
     check.refresh_from_db()
     assert (check.found, check.missed, check.extra, check.same_class) == (4, 0, 0, 4)
     (result,) = results_of(ward.plan)
@@ -160,18 +164,55 @@ def test_repeats_of_one_reader_alone_are_shown_to_nobody_but_the_owner():
     assert (both.fields, both.same_class) == (2, 1.0) and both.f1 == pytest.approx(6 / 7)
 
 
-def test_the_pixels_of_a_repeat_are_mirrored(always):
+def as_seen(turn: Turn, box: tuple, image: Image) -> tuple:
+    """Where a box of the image stands in its turned copy: painted, turned and found again."""
+    painted = np.zeros((image.height, image.width), np.uint8)
+    x0, y0, x1, y1 = map(int, box)
+    painted[y0:y1, x0:x1] = 255
+    rows, columns = np.nonzero(np.asarray(turn.of_picture(PIL.Image.fromarray(painted))))
+    return (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+
+
+@pytest.mark.parametrize("turn", [UPRIGHT, *OF_SQUARES], ids=str)
+def test_boxes_and_masks_are_turned_back_with_their_pixels(turn):
+    image = Image(width=20, height=12)
+    bits = np.array([[True, False, True], [True, True, False]])
+    picture = np.zeros((12, 20), np.uint8)
+    picture[1:3, 2:5] = 255 * bits
+    seen = np.asarray(turn.of_picture(PIL.Image.fromarray(picture)))
+    assert seen.shape == turn.size(20, 12)[::-1]
+    rows, columns = np.nonzero(seen)
+    x, y = int(columns.min()), int(rows.min())
+    drawn = BoxMask(x, y, seen[y : rows.max() + 1, x : columns.max() + 1] > 0)
+    box = as_seen(turn, (2, 1, 5, 3), image)
+    back = turned_back(Cell("a", box, "x", drawn), turn, image)
+    assert back.box == (2.0, 1.0, 5.0, 3.0)
+    assert (back.mask.x, back.mask.y) == (2, 1)
+    assert np.array_equal(back.mask.bits, bits)
+
+
+def test_repeats_stand_in_every_way_but_the_one_that_the_reader_knows():
+    plan, user = ControlPlan(project=Project(), seed=3), User(pk=5)
+    square, wide = Image(width=64, height=64), Image(width=64, height=48)
+    drawn = {services.drawn_turn(plan, user, square, n) for n in range(200)}
+    assert drawn == set(OF_SQUARES) and UPRIGHT not in drawn and len(drawn) == 7
+    assert {services.drawn_turn(plan, user, wide, n) for n in range(200)} == set(OF_OTHERS)
+
+
+def test_the_pixels_of_a_repeat_are_turned(always):
     ward = Ward(repeat_percent=50, control_percent=0, repeat_days=0)
     always(Kind.REPEAT)
     ward.read(ward.pull())
     reading = ward.pulled(Kind.REPEAT)
     check = CheckField.objects.get()
-    assert np.array_equal(pixels(reading.item.image)[:, ::-1], pixels(check.image))
+    turn = Turn(check.is_mirrored, check.quarter_turns)
+    assert not np.array_equal(pixels(reading.item.image), pixels(check.image))
+    assert np.array_equal(
+        pixels(reading.item.image), np.asarray(turn.of_picture(PIL.Image.fromarray(pixels(check.image))))
+    )
 
 
 def pixels(image: Image) -> np.ndarray:
-    import PIL.Image
-
     with image.pixels.open("rb") as file:
         return np.asarray(PIL.Image.open(file).convert("RGB"))
 
@@ -277,15 +318,6 @@ def test_the_owner_of_the_results_is_a_member():
             project=team.project, by=team.owner, owner=stranger, consequence="None.", control_percent=0
         )
     assert declined.value.field == "owner"
-
-
-def test_cells_are_mirrored_back_with_their_pixels():
-    bits = np.array([[True, False, True], [True, True, False]])
-    there = mirrored(Cell("a", (2.0, 1.0, 5.0, 3.0), "x", BoxMask(2, 1, bits)), 20)
-    assert there.box == (15.0, 1.0, 18.0, 3.0)
-    assert (there.mask.x, there.mask.y) == (15, 1)
-    assert np.array_equal(there.mask.bits, bits[:, ::-1])
-    assert mirrored(there, 20).box == (2.0, 1.0, 5.0, 3.0)
 
 
 def test_another_class_counts_as_found_and_not_as_the_same():

@@ -309,3 +309,24 @@ def test_an_archived_project_lets_nobody_in(lead):
     client.get(reverse("invitation-join", args=[token]))
     client.post("/join/opened/")
     assert not Membership.objects.filter(user=user).exists()
+
+
+def test_the_images_page_is_filtered_by_state_and_reading_of_a_workflow():
+    team = make_team(images=3, real=True, has_review=False)
+    first, second, third = (item.image.name for item in team.items)
+    reader, other = team.people
+    services.begin_item(item_id=team.items[0].pk, user=reader)
+    services.finish_item(item_id=team.items[0].pk, user=reader)
+    services.begin_item(item_id=team.items[1].pk, user=other)
+
+    def shown(work: str, user=reader) -> set[str]:
+        page = signed_in(user).get(reverse("project-images", args=[team.project.pk]), {"work": work, "view": "list"})
+        return {name for name in (first, second, third) if name in page_text(page)}
+
+    assert shown("") == {first, second, third} == shown("nonsense")
+    assert shown("done") == {first} == shown("mine")
+    assert shown("in_work") == {second} == shown("mine", other)
+    assert shown("to_do") == {third} == shown("free")
+    plain = ProjectFactory()
+    member = MembershipFactory(project=plain).user
+    assert 'name="work"' not in signed_in(member).get(reverse("project-images", args=[plain.pk])).content.decode()

@@ -35,6 +35,7 @@ class Wanted:
     state: str = ""
     split: str = ""
     tag: str = ""
+    work: str = ""
     person: int | None = None
     order: str = "added"
     view: str = "grid"
@@ -42,7 +43,7 @@ class Wanted:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.q or self.state or self.split or self.tag or self.person)
+        return bool(self.q or self.state or self.split or self.tag or self.work or self.person)
 
 
 class ImageFilterForm(forms.Form):
@@ -50,6 +51,7 @@ class ImageFilterForm(forms.Form):
     state = forms.ChoiceField(required=False, choices=STATES, label=_("State"))
     split = forms.ChoiceField(required=False, choices=[("", _("any split")), *Split.choices], label=_("Split"))
     tag = forms.ChoiceField(required=False, label=_("Tag"))
+    work = forms.ChoiceField(required=False, label=_("Workflow"))
     person = forms.TypedChoiceField(required=False, coerce=int, empty_value=None, label=_("Annotated by"))
     order = forms.ChoiceField(required=False, choices=ORDERS, label=_("Order"))
     by = forms.ChoiceField(required=False, label=_("Suggested next, by"))
@@ -62,8 +64,14 @@ class ImageFilterForm(forms.Form):
         people: list[tuple[int, str]],
         strategies: list[tuple[str, str]],
         tags: Sequence[str],
+        works: Sequence[tuple[str, str]],
     ) -> None:
+        """works: what images are told apart by in a workflow; () without one."""
         super().__init__(data)
+        if works:
+            self.fields["work"].choices = [("", _("any")), *works]  # type: ignore[attr-defined]
+        else:
+            del self.fields["work"]
         if tags:
             self.fields["tag"].choices = [("", _("any tag")), *zip(tags, tags, strict=True)]  # type: ignore[attr-defined]
         else:

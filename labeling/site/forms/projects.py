@@ -1,6 +1,6 @@
 """The forms of the pages. What they check is the shape; the rules are the services'."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +11,14 @@ from labeling.projects.models import Project, Role
 STATED = {**SPECIMEN, "scanner": FACTORS["scanner"], "stain": FACTORS["stain"]}  # what is set for many images at once
 TAG_ACTS = {"add_tags": _("Add the tag"), "remove_tags": _("Remove the tag")}
 MOST_FILES = 100  # of one upload; Django refuses more by itself (DATA_UPLOAD_MAX_NUMBER_FILES)
+
+
+class CopyChoice(TypedDict):
+    """The arguments of copy_project that a person chooses."""
+
+    name: str
+    images: bool
+    annotations: bool
 
 
 class SettingsForm(forms.Form):
@@ -57,6 +65,30 @@ class WordsForm(SettingsForm):
 
     def clean_model_channels(self) -> list[str]:
         return [name.strip() for name in str(self.cleaned_data["model_channels"]).split(",") if name.strip()]
+
+
+class CopyForm(forms.Form):
+    """A copy of a project (upkeep/copying.py)."""
+
+    SETTINGS, IMAGES, CELLS = "settings", "images", "cells"
+    WHAT = (
+        (SETTINGS, _("settings alone")),
+        (IMAGES, _("settings and images")),
+        (CELLS, _("settings, images and cells")),
+    )
+
+    name = forms.CharField(
+        max_length=200, label=_("Name of the copy"), error_messages={"required": _("A project needs a name; type one.")}
+    )
+    what = forms.ChoiceField(choices=WHAT, label=_("What comes along"), initial=SETTINGS)
+
+    def chosen(self) -> CopyChoice:
+        what = self.cleaned_data["what"]
+        return {
+            "name": self.cleaned_data["name"],
+            "images": what in (self.IMAGES, self.CELLS),
+            "annotations": what == self.CELLS,
+        }
 
 
 class TermsForm(forms.Form):
