@@ -17,7 +17,7 @@ from tests.inference.annotation_sets import HEIGHT, SETS, WIDTH, pixels
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).with_name("foreign_readers")
-PACKAGES = {"supervision": "supervision==0.31.2", "datumaro": "datumaro==1.13.12"}
+PACKAGES = {"supervision": "supervision==0.31.2", "datumaro": "datumaro==1.13.12", "napari": "napari==NAPARI"}
 WHAT = (Property.MASKS, Property.HOLES, Property.PARTS, Property.OVERLAPS, Property.BOXES, Property.CLASSES)
 READ = [("supervision", name) for name in ("coco", "yolo", "voc")]
 READ += [("datumaro", name) for name in ("coco", "cvat")]  # its VOC counts from one and does not say so
