@@ -26,7 +26,7 @@ class Measure:
 def header(round_: Round, facts: EvaluationFacts) -> str:
     """YAML between two lines of dashes.
 
-    The licence is stated by whoever publishes the model: it hangs on the data that it learned from, which the card lists.
+    The licence is stated by whoever publishes the model: it hangs on the data that it learned from; the card lists it.
     """
     about: JsonObject = {
         "library_name": "boxwise",

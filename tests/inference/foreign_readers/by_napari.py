@@ -18,8 +18,11 @@ def of_labels(file: Path) -> list[dict[str, object]]:
     rows = []
     for number in np.unique(layer.data[layer.data > 0]):
         y, x = np.nonzero(layer.data == number)
-        box = [int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1]
-        rows.append({"label": str(int(layer.get_value((y[0], x[0])))), "box": box, "area": len(x)})
+        left, right = int(x.min()), int(x.max()) + 1
+        top, bottom = int(y.min()), int(y.max()) + 1
+        shown = layer.get_value((y[0], x[0]))
+        box = [left, top, right, bottom]
+        rows.append({"label": str(int(shown)), "box": box, "area": len(x)})
     return rows
 
 
@@ -40,12 +43,16 @@ def of_geojson(file: Path) -> list[dict[str, object]]:
     # -- end
     rows = []
     for index, name in enumerate(layer.features["class"]):
-        corners = np.array([layer.data_to_world(corner) for corner in layer.data[index]]) + 0.5
-        (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
+        world = [layer.data_to_world(corner) for corner in layer.data[index]]
+        corners = np.array(world) + 0.5
+        top, left = corners.min(axis=0)
+        bottom, right = corners.max(axis=0)
         rows.append({"label": name, "box": [left, top, right, bottom], "area": None})
     return rows
 
 
 if __name__ == "__main__":
     name, _folder, out = sys.argv[1:]
-    print(json.dumps({"labels": of_labels, "geojson": of_geojson}[name](Path(out))))
+    file = Path(out)
+    rows = of_labels(file) if name == "labels" else of_geojson(file)
+    print(json.dumps(rows))
