@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from inference.reading.types import Unreadable
 
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))
 SECONDS = 30.0  # for one answer
+MOST_SECONDS = 90.0  # for one that needs ranges of a storage, however many it asks for
 WAIT = 20.0  # seconds for a free server
 CACHED = 48 * 2**20  # bytes of tiles that are kept in memory
 log = logging.getLogger(__name__)
@@ -71,8 +73,11 @@ class _Server:
         request = json.dumps(asked).encode()
         self.connection.settimeout(SECONDS)
         self.connection.sendall(LENGTH.pack(len(request)) + request)
+        ends = time.monotonic() + MOST_SECONDS
         mark, content = receive(self.connection)
         while mark == QUESTION:
+            if time.monotonic() > ends:
+                raise TimeoutError
             if source is None:
                 raise ConnectionError("it asks for a file that is no slide of a storage")
             send(self.connection, *answer_question(source, folder_of(asked["path"]), content))
