@@ -8,7 +8,7 @@ from inference.documents.base import JsonObject
 from inference.documents.stage_reports import EvaluationFacts
 from labeling.rounds.models import Round
 
-TASK = {"type": "image-segmentation", "name": "Instance segmentation of cells"}
+TASK: JsonObject = {"type": "image-segmentation", "name": "Instance segmentation of cells"}
 
 
 @dataclass(frozen=True)
