@@ -7,7 +7,7 @@ BROKER_URL, STORAGE_URL, and FEED_URL where the broker is not a Redis; docker/en
 import os
 from urllib.parse import urlsplit
 
-from labeling.server import environment
+from labeling.server import environment, slide_places
 from labeling.server.environment import flag, number, required, words
 from labeling.server.secret_files import read_secret_files
 
@@ -125,8 +125,11 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-# Folders below which slides can be registered where they lie: NAME=/folder, several with commas between them.
-SLIDE_ROOTS = environment.slide_roots()
+# Folders and storages below which slides can be registered where they lie: NAME=/folder or NAME=s3://bucket/prefix,
+# several with commas between them. Formats that cannot be read in parts are copied into the folder of copies.
+SLIDE_ROOTS = slide_places.slide_roots()
+SLIDE_CACHE = DATA_DIR / "slide_copies"
+SLIDE_CACHE_BYTES = slide_places.slide_cache_bytes()
 STATIC_URL = "static/"
 STATIC_ROOT = os.environ.get("STATIC_ROOT") or DATA_DIR / "static"
 STATICFILES_DIRS = [

@@ -1,7 +1,7 @@
 """An object storage of the test's own, as S3 speaks, which can be slow and can stop answering.
 
-It knows what the site asks for: objects written (in parts, too), read (by ranges, too), listed and removed. It checks
-no signature.
+It knows what the site asks for: objects written (in parts, too), read (by ranges and if they match, too), listed and
+removed. It checks no signature. What is asked for without S3's parameters is answered as any web server would.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
@@ -26,13 +27,15 @@ SECRETS = {
 class ObjectStorage:
     """objects  path with its bucket -> content
     delay    seconds that each answer waits
-    asked    (method, path) of each request, and its Range"""
+    asked    (method, path) of each request, and its Range
+    denies   whether every request is declined, as with keys that have no right"""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.parts: dict[str, dict[int, bytes]] = {}
         self.delay = 0.0
         self.asked: list[tuple[str, str, str]] = []
+        self.denies = False
         self.answers = threading.Event()
         self.answers.set()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"storage": self}))
@@ -88,8 +91,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def is_denied(self) -> bool:
+        if self.storage.denies:
+            self.say(403, b"<Error><Code>AccessDenied</Code></Error>", Content_Type="application/xml")
+        return self.storage.denies
+
     def do_HEAD(self) -> None:
         name, _given = self.begin()
+        if self.is_denied():
+            return
         content = self.storage.objects.get(name)
         if content is None:
             self.say(404)
@@ -98,12 +108,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name, given = self.begin()
+        if self.is_denied():
+            return
         if "list-type" in given:
             self.say(200, _listed(self.storage, name, given), Content_Type="application/xml")
             return
         content = self.storage.objects.get(name)
         if content is None:
             self.say(404, b"<Error><Code>NoSuchKey</Code></Error>", Content_Type="application/xml")
+            return
+        if self.headers.get("If-Match", _facts(content)["ETag"]) != _facts(content)["ETag"]:
+            self.say(412, b"<Error><Code>PreconditionFailed</Code></Error>", Content_Type="application/xml")
             return
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if asked is None:
@@ -139,12 +154,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.say(204)
 
 
+@lru_cache(maxsize=256)
+def _mark(content: bytes) -> str:
+    """The ETag; bytes keep their own hash, so that a large object is not digested for each request."""
+    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+
+
 def _facts(content: bytes) -> dict[str, str]:
     return {
-        "ETag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"',
+        "ETag": _mark(content),
         "Last_Modified": "Mon, 02 Nov 2026 10:00:00 GMT",
         "Accept_Ranges": "bytes",
     }
+
+
+def _row(key: str, content: bytes) -> str:
+    mark = escape(_facts(content)["ETag"])
+    return f"<Contents><Key>{escape(key)}</Key><Size>{len(content)}</Size><ETag>{mark}</ETag></Contents>"
 
 
 def _listed(storage: ObjectStorage, bucket: str, given: dict[str, str]) -> bytes:
@@ -158,8 +184,8 @@ def _listed(storage: ObjectStorage, bucket: str, given: dict[str, str]) -> bytes
         if below or _mark:
             folders.add(f"{prefix}{inside}{mark}")
         else:
-            keys.append((key, len(storage.objects[name])))
-    rows = [f"<Contents><Key>{escape(key)}</Key><Size>{size}</Size></Contents>" for key, size in keys]
+            keys.append((key, storage.objects[name]))
+    rows = [_row(key, content) for key, content in keys]
     rows += [f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in sorted(folders)]
     body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{''.join(rows)}</ListBucketResult>"
     return body.encode()

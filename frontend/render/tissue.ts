@@ -6,6 +6,10 @@ import type { Tiles } from "../scene/contract";
 /** Decoded tiles kept, 1 MiB each: a screen of four million pixels and as much around it. */
 const MOST_TILES = 64;
 
+/** Code of a slide whose file is being copied from its storage, and how soon it is asked for again. */
+const COPYING = "copy_under_way";
+const ASK_AGAIN = 2000;
+
 /** What OpenSeadragon does once a frame; its type definitions leave some of it out. */
 type Loop = {
   readonly viewport: { update(): boolean };
@@ -19,6 +23,7 @@ type TilesSource = Tiles & { readonly query?: string };
 export class Tissue {
   private readonly viewer: OpenSeadragon.Viewer;
   private camera: Camera | null = null;
+  private closed = false;
   /** Some of the tissue stands on the screen. */
   readonly opened: Promise<void>;
 
@@ -56,7 +61,10 @@ export class Tissue {
     this.opened = new Promise((resolve, reject) => {
       this.viewer.addHandler("open", () => this.apply());
       this.viewer.addOnceHandler("tile-drawn", () => resolve());
-      this.viewer.addOnceHandler("tile-load-failed", () => reject(new Error("the tissue could not be read")));
+      this.viewer.addOnceHandler("tile-load-failed", (event) => {
+        const url = (event as unknown as { tile: { getUrl(): string } }).tile.getUrl();
+        void this.whyNot(url).then((words) => reject(new TissueProblem(words)));
+      });
       this.viewer.addHandler("open-failed", () => reject(new Error("the image could not be read")));
     });
     // OpenSeadragon tells of a new size before it moves its own view: ours comes after.
@@ -119,9 +127,35 @@ export class Tissue {
     this.viewer.forceRedraw();
   }
 
+  /** The server's sentence about a tile; "" where it says none. A slide that is being copied is shown afterwards. */
+  private async whyNot(url: string): Promise<string> {
+    const answer = await fetch(url).catch(() => null);
+    const problem = answer && !answer.ok ? await problemOf(answer) : null;
+    if (problem?.code === COPYING) void this.showWhenCopied(url);
+    return problem?.detail ?? "";
+  }
+
+  private async showWhenCopied(url: string): Promise<void> {
+    while (!this.closed) {
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+      const answer = await fetch(url).catch(() => null);
+      if (!answer || answer.status === 503) continue;
+      if (answer.ok && !this.closed) this.viewer.world.resetItems(); // asks again for the tiles that failed
+      return;
+    }
+  }
+
   close(): void {
+    this.closed = true;
     this.viewer.destroy();
   }
+}
+
+/** The tissue cannot be shown; the message is the server's, or "". */
+export class TissueProblem extends Error {}
+
+async function problemOf(answer: Response): Promise<{ code?: string; detail?: string } | null> {
+  return (await answer.json().catch(() => null)) as { code?: string; detail?: string } | null;
 }
 
 /** Our level 0 is the image itself, OpenSeadragon's the smallest picture of it. */

@@ -4,6 +4,7 @@ import { effect, untracked } from "@preact/signals-core";
 import { createElement, render, type ComponentType } from "preact";
 import { imagePoint, toScreen } from "../geometry/frames";
 import { CellColours } from "../render/colour_by";
+import { TissueProblem } from "../render/tissue";
 import { Viewport } from "../render/viewport";
 import type { Editor } from "../editor/editor";
 import { viewOf } from "../editor/words";
@@ -445,9 +446,10 @@ export class Shell {
     });
     say(document.hidden ? "hidden" : "visible");
     const waited = () => say("wait_end");
-    this.viewport.opened.then(waited, () => {
+    this.viewport.opened.then(waited, (error: unknown) => {
       waited();
-      editor.store.toasts.show(t("The pixels of this image could not be read."));
+      const words = error instanceof TissueProblem ? error.message : "";
+      editor.store.toasts.show(words || t("The pixels of this image could not be read."));
     });
   }
 }

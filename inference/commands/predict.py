@@ -43,8 +43,7 @@ def main(argv: list[str]) -> int:
             raise InferenceError(f"{len(paths)} images do not go into one file; give a folder and --format")
         if options.new_stain:
             print(adapt(model, paths))
-        if wanted.file_of("a") != wanted.output:
-            write_origin(model, wanted.output)
+        write_origin(model, origin_file(wanted))
         for path in paths:
             try:
                 print(predicted(model, path, wanted, parts=options.parts), flush=True)
@@ -107,15 +106,22 @@ def predicted(model: "Trained", path: Path, wanted: Wanted, *, parts: bool) -> s
     return f"{path.name}: {cells} cells{remark}"
 
 
-def write_origin(model: "Trained", folder: Path) -> None:
-    """model.json beside the masks: which model made them, and where a model from elsewhere comes from."""
+def origin_file(wanted: Wanted) -> Path:
+    """OUT/model.json; beside a single file NAME.model.json, since a folder may hold several."""
+    if wanted.file_of("a") == wanted.output:
+        return wanted.output.with_suffix(".model.json")
+    return wanted.output / "model.json"
+
+
+def write_origin(model: "Trained", file: Path) -> None:
+    """Which model made the masks, and where a model from elsewhere comes from."""
     from inference.methods.frame import Described
 
     about: dict[str, object] = {"models": dict(model.models), "settings": str(model.settings)}
     if isinstance(model, Described):
         about["origin_of_model"] = dict(model.origin)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 def write_parts(found: "Prediction", folder: Path, name: str) -> None:

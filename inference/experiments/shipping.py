@@ -24,7 +24,17 @@ from inference.weights import files
 SETS = ("tnbc", "gbm40")
 USABLE = {"gold": 0.85, "clicked": 0.65}  # Dice: far above what methods can learn from, far below a good mask
 FIGURES = ("gold", "instance", "clicked")
-CARD = """# Model card: boxwise-sam-1, prompter and net of the methods
+CARD = """\
+---
+library_name: boxwise
+pipeline_tag: mask-generation
+license: agpl-3.0
+tags:
+- boxwise
+- pathology
+- cells
+---
+# Model card: boxwise-sam-1, prompter and net of the methods
 
 **What** an image of 256 x 256 pixels -> embedding, once; box or clicks -> mask and its quality. `des-sam` and
 `insta-sam` learn from its masks, `cfr-sam` stands on its encoder. inference/prompters/compact.py.

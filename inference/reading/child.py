@@ -30,7 +30,9 @@ from inference.documents.reading import (
     TilesCut,
     TilesRequest,
 )
+from inference.reading import ranges
 from inference.reading.picture import Picture, read_picture
+from inference.reading.questions import Asking
 from inference.reading.slide_entry import entered
 from inference.reading.types import Identified, Unreadable
 
@@ -54,8 +56,20 @@ def limit_this_process(
     signal.setitimer(signal.ITIMER_REAL, wall_seconds)
 
 
-def work(asked: ReadRequest | TilesRequest | CleanRequest) -> ReadPicture | TilesCut | SlideCleaned | NotRead:
-    """Read one file and say what came of it; never raises for what a file holds."""
+def work(
+    asked: ReadRequest | TilesRequest | CleanRequest, asking: Asking | None = None
+) -> ReadPicture | TilesCut | SlideCleaned | NotRead:
+    """Read one file and say what came of it; never raises for what a file holds.
+
+    asking  by which parts of a file in a storage are asked for: what could not be had is the reason then
+    """
+    ranges.connect(asking)
+    found = _worked(asked)
+    failure = asking.take_failure() if asking is not None else None
+    return found if failure is None else NotRead(ok=False, code=failure.code, params=failure.params)
+
+
+def _worked(asked: ReadRequest | TilesRequest | CleanRequest) -> ReadPicture | TilesCut | SlideCleaned | NotRead:
     try:
         folder = Path(asked.folder)
         if isinstance(asked, TilesRequest):
@@ -68,11 +82,14 @@ def work(asked: ReadRequest | TilesRequest | CleanRequest) -> ReadPicture | Tile
             made = cleaned(Path(asked.source), folder)
             return SlideCleaned(ok=True, path="" if made == folder else made.relative_to(folder).as_posix())
         if asked.slide:
-            found = entered(Path(asked.source), folder, asked.slide, asked.page, asked.channel, asked.writing)
+            source = ranges.place_of(asked.source)
+            found = entered(source, folder, asked.slide, asked.page, asked.channel, asked.writing)
             if found is not None:
                 return found
-            if Path(asked.source).is_dir():
+            if source.is_dir():
                 raise Unreadable("no_slide_in_folder")
+            if ranges.is_remote(source):
+                raise Unreadable("needs_whole")
         picture = read_picture(Path(asked.source), page=asked.page, channel=asked.channel)
         made_of = described(picture, written(picture, folder, asked.tiles_from))
         if not asked.writing:

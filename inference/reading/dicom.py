@@ -171,7 +171,7 @@ def series_of(path: Path) -> dict[Path, Dataset]:
     else:
         asked = read_head(path)
         _check_slide(asked)
-        beside = _heads(sorted(path.parent.iterdir()))
+        beside = _heads(_beside(path))
         same = str(asked.get("SeriesInstanceUID", ""))
         heads = {file: head for file, head in beside.items() if str(head.get("SeriesInstanceUID", "")) == same}
         heads[path] = asked
@@ -181,19 +181,27 @@ def series_of(path: Path) -> dict[Path, Dataset]:
     return heads
 
 
+def _beside(path: Path) -> list[Path]:
+    """The files of the same folder; none where it cannot be listed, as on a web server."""
+    try:
+        return sorted(path.parent.iterdir())
+    except OSError:
+        return []
+
+
 def read_head(path: Path) -> Dataset:
     """What a file says of itself, without its pixels. Raises Unreadable."""
     try:
-        with quietly():
-            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
+        with quietly(), path.open("rb") as file:
+            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
     except Exception as error:
         raise Unreadable("damaged_header", format="DICOM", reason=reason(error)) from error
 
 
 def _names_in(path: Path) -> tuple[str, ...]:
     """Names of the attributes of a file; private ones, which have none, by their number."""
-    with quietly():
-        head = pydicom.dcmread(path, stop_before_pixels=True)
+    with quietly(), path.open("rb") as file:
+        head = pydicom.dcmread(file, stop_before_pixels=True)
     return tuple(sorted(element.keyword or str(element.tag) for element in head))
 
 

@@ -2,7 +2,8 @@
 
 Starting Python and importing the decoders takes 0.4 s of a core; a fork of this process takes some milliseconds. It has
 one thread, no secret in its environment and no connection but the socket FD, by which `isolation.py` sends requests:
-one JSON object each, with the descriptor that the answer goes to. When that socket closes, it ends.
+one JSON object each, with the descriptor that the answer goes to, and maybe that of a socket by which the child asks
+for parts of a file that lies in object storage. When the socket FD closes, it ends.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 
 from inference.documents.reading import Asked
 from inference.reading import child, pillow, tiff, writing  # noqa: F401  (imported before the fork, so that no child must)
+from inference.reading.questions import Asking
 
 MOST_REQUEST = 1 << 16  # bytes of one request
 
@@ -36,10 +38,10 @@ def main() -> None:
             ended.recv(4096)
             report(waiting)
         if requests in ready:
-            message, descriptors, *_ = socket.recv_fds(requests, MOST_REQUEST, 1)
+            message, descriptors, *_ = socket.recv_fds(requests, MOST_REQUEST, 2)
             if not message:
                 return
-            start(Asked.model_validate_json(message), descriptors[0], ours, waiting)
+            start(Asked.model_validate_json(message), descriptors, ours, waiting)
 
 
 def report(waiting: dict[int, int]) -> None:
@@ -53,11 +55,14 @@ def report(waiting: dict[int, int]) -> None:
         os.close(answer)
 
 
-def start(asked: Asked, answer: int, ours: list[socket.socket], waiting: dict[int, int]) -> None:
-    """Fork the child, which keeps nothing of this process but the descriptor that its answer goes to."""
+def start(asked: Asked, descriptors: list[int], ours: list[socket.socket], waiting: dict[int, int]) -> None:
+    """Fork the child, which keeps nothing of this process but the descriptors that came with the request."""
+    answer, *asks = descriptors
     pid = os.fork()
     if pid != 0:
         waiting[pid] = answer
+        for descriptor in asks:
+            os.close(descriptor)
         return
     code = 1
     try:
@@ -72,7 +77,8 @@ def start(asked: Asked, answer: int, ours: list[socket.socket], waiting: dict[in
             megabytes=limits.megabytes, cpu_seconds=limits.cpu_seconds, wall_seconds=limits.wall_seconds,
             file_megabytes=limits.file_megabytes,
         )  # fmt: skip
-        _send(answer, child.answer_line(child.work(asked.work)))
+        asking = Asking(socket.socket(fileno=asks[0])) if asks else None
+        _send(answer, child.answer_line(child.work(asked.work, asking)))
         code = 0
     finally:
         os._exit(code)

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +33,7 @@ from inference.documents.reading import (
     TilesCut,
     TilesRequest,
 )
+from inference.reading.questions import Source, answer, folder_of, receive, send
 from inference.reading.types import Unreadable
 
 Answer = TypeVar("Answer", bound=Document)
@@ -88,13 +90,31 @@ def read_file(
 
     Raises Unreadable, CannotStart.
     """
+    storage = questions_of(source)
     asked = ReadRequest(
         do="read", source=str(source), folder=str(folder), page=page, channel=channel, tiles_from=tiles_from,
         slide=slide, writing=writing,
     )  # fmt: skip
     limits = Limits(megabytes=megabytes, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
-    answer = ask(asked, limits)
+    answer = ask(asked, limits, storage)
     return _as(ReadPicture, answer)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where a child's questions are answered from: a storage, and the folder of it that the child may ask about."""
+
+    source: Source
+    within: str
+
+
+def questions_of(place: Path) -> Storage | None:
+    """None for a file of this machine."""
+    if isinstance(place, Path):
+        return None
+    from inference.reading.ranges import source_of  # takes a quarter of a second, and most servers have no storage
+
+    return Storage(source_of(place), folder_of(str(place)))
 
 
 def prepare() -> None:
@@ -128,10 +148,10 @@ def clean_slide(source: Path, folder: Path) -> Path:
     return folder / made.path
 
 
-def ask(asked: ReadRequest | TilesRequest | CleanRequest, limits: Limits) -> JsonObject:
+def ask(asked: ReadRequest | TilesRequest | CleanRequest, limits: Limits, storage: Storage | None = None) -> JsonObject:
     """The child's answer, a JSON object with "ok": true. Raises Unreadable, CannotStart."""
     with _turn:
-        lines = _exchange(json.dumps(Asked(work=asked, limits=limits).as_json()).encode())
+        lines = _exchange(json.dumps(Asked(work=asked, limits=limits).as_json()).encode(), storage)
     answers = [json.loads(line) for line in lines.splitlines() if line]
     status = next((answer["status"] for answer in answers if "status" in answer), None)
     answer: JsonObject | None = next((answer for answer in answers if "ok" in answer), None)
@@ -165,20 +185,40 @@ def _ended(status: int | None, limits: Limits) -> Exception:
     return Unreadable("reader_died")
 
 
-def _exchange(request: bytes) -> bytes:
+def _exchange(request: bytes, storage: Storage | None = None) -> bytes:
     """Send a request and wait until the child has ended. The pipe closes with it, whatever happens."""
     ours, theirs = os.pipe()
-    try:
-        with _lock:
-            helper = _running()
-            socket.send_fds(helper.requests, [request], [theirs])
-    except OSError as error:
-        os.close(ours)
-        raise CannotStart(f"files cannot be read at the moment: {error.strerror}") from error
-    finally:
-        os.close(theirs)
-    with os.fdopen(ours, "rb") as answer:
-        return answer.read()
+    with ExitStack() as stack:
+        descriptors = [theirs]
+        if storage is not None:
+            descriptors.append(_answering(storage, stack))
+        try:
+            with _lock:
+                helper = _running()
+                socket.send_fds(helper.requests, [request], descriptors)
+        except OSError as error:
+            os.close(ours)
+            raise CannotStart(f"files cannot be read at the moment: {error.strerror}") from error
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        with os.fdopen(ours, "rb") as answer:
+            return answer.read()
+
+
+def _answering(storage: Storage, stack: ExitStack) -> int:
+    """Answer a child's questions in a thread of its own until the child has ended. -> the child's descriptor."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    stack.callback(ours.close)
+    threading.Thread(target=_answer_all, args=(ours, storage), daemon=True).start()
+    return theirs.detach()
+
+
+def _answer_all(connection: socket.socket, storage: Storage) -> None:
+    with suppress(OSError):  # the child has ended
+        while True:
+            _mark, question = receive(connection)
+            send(connection, *answer(storage.source, storage.within, question))
 
 
 def _running() -> Helper:

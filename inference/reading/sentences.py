@@ -84,6 +84,16 @@ DECLINED = {
         "the file of {name} has changed since it was added, and what was drawn may not fit it; put the old file back, "
         "or save the new one under another name and add it"
     ),
+    "needs_whole": (
+        "{name} has a format that is read from a whole copy alone, and there is none at the moment; try again"
+    ),
+    "storage_silent": (
+        "the storage in which {name} lies does not answer; try again in a moment, or ask whoever runs the server"
+    ),
+    "storage_denied": (
+        "the storage in which {name} lies gives it to nobody with the keys of this server; ask whoever runs the server "
+        "for the right to list the folder and to read the file"
+    ),
     "reader_died": (
         "the decoder broke off while it was reading {name}; the file is probably damaged, so export it again"
     ),

@@ -29,6 +29,7 @@ from inference.reading import sets
 from inference.reading.channels import MOST_CHANNELS, ChannelInfo, ChannelView, auto_range, colour_of
 from inference.reading.combinations import MOST_PIXELS
 from inference.reading.picture import chosen_plane
+from inference.reading.ranges import is_remote
 from inference.reading.slides import Slide, open_slide
 from inference.reading.tissue import tissue_in
 from inference.reading.types import Unreadable
@@ -160,9 +161,12 @@ def tissue_mask(packed: Tissue) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 
 def fingerprint(source: Path) -> str:
-    """SHA-256 of the slide's files; of more than WHOLE_HASH bytes of both ends and the size of each file."""
+    """SHA-256 of the slide's files; of more than WHOLE_HASH bytes of both ends and the size of each file.
+
+    What lies in a storage is not fetched whole for it: both ends count there, whatever the size.
+    """
     files = sorted(_files(source))
-    whole = sum(file.stat().st_size for file in files) <= WHOLE_HASH
+    whole = not is_remote(source) and sum(file.stat().st_size for file in files) <= WHOLE_HASH
     mark = hashlib.sha256()
     for file in files:
         mark.update(str(file.stat().st_size).encode())
@@ -179,7 +183,8 @@ def fingerprint(source: Path) -> str:
 
 def _files(source: Path) -> Iterator[Path]:
     if source.is_dir():
-        yield from (path for path in source.rglob("*") if path.is_file() and not path.is_symlink())
+        found = source.iterdir() if is_remote(source) else source.rglob("*")
+        yield from (path for path in found if path.is_file() and not path.is_symlink())
         return
     yield source
     yield from sets.companions(source)

@@ -12,7 +12,7 @@ Frame: level 0 is the full resolution, origin top left, y down. Where a scanner'
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import PIL.Image
@@ -24,9 +24,13 @@ from inference.reading.channels import ChannelView, blended
 from inference.reading.colour import Profile
 from inference.reading.combinations import KEPT, MOST_PIXELS, SPREAD, Combination, treatment
 from inference.reading.picture import TIFF_MARKS, chosen_plane, format_of
+from inference.reading.ranges import is_remote
 from inference.reading.tones import Range, as_bytes, as_rgb, used_range
 from inference.reading.types import Identified, Level, Note, Plane, Reader, Samples, Unreadable
 from inference.types import RGB
+
+if TYPE_CHECKING:
+    from inference.reading.tiff import TiffReader
 
 MOST_STRIP = 64_000_000  # pixels of a strip: one that is larger is as good as the whole
 PREVIEW = 4_000_000  # pixels of a level whose range of samples stands for the slide's
@@ -327,6 +331,8 @@ def _dicom(path: Path) -> Reader:
     except Unreadable as error:
         if error.code != "damaged_header" or path.is_dir():
             raise
+        if is_remote(path):
+            raise Unreadable("needs_whole") from None
         from inference.reading.vendor import VendorReader
 
         try:
@@ -347,6 +353,12 @@ def _tiff(path: Path) -> Reader:
             return reader
     except Unreadable as error:
         declined = error
+    if is_remote(path):
+        if reader is not None and not _is_of_scanner(reader):
+            return reader
+        if reader is not None:
+            reader.close()
+        raise Unreadable("needs_whole")
     vendor = _vendor(path)
     if vendor is not None:
         if reader is not None:
@@ -357,8 +369,21 @@ def _tiff(path: Path) -> Reader:
     return reader
 
 
+def _is_of_scanner(reader: "TiffReader") -> bool:
+    """Whether a TIFF is of a kind that OpenSlide alone reads rightly. Aperio's is not: its levels are plain tiles."""
+    file = reader.file
+    is_known = file.is_ndpi or file.is_scn or file.is_bif or file.is_philips
+    is_trestle = str(file.pages.first.software).startswith("MedScan")
+    return bool(is_known or is_trestle) or not reader.found.levels[0].tile_width
+
+
 def _vendor(path: Path) -> Reader | None:
-    """By OpenSlide, where it knows the format as a scanner's; None where it does not, or cannot open the file."""
+    """By OpenSlide, where it knows the format as a scanner's; None where it does not, or cannot open the file.
+
+    OpenSlide reads files of this machine alone. Raises Unreadable for one that lies in a storage.
+    """
+    if is_remote(path):
+        raise Unreadable("needs_whole")
     from inference.reading.vendor import GENERIC, VendorReader, vendor_of
 
     if vendor_of(path) in (None, GENERIC):

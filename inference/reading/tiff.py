@@ -17,6 +17,7 @@ from inference.reading import scale
 from inference.reading.channels import ome_colour
 from inference.reading.combinations import COMPRESSIONS
 from inference.reading.containers import orientation_of
+from inference.reading.ranges import is_remote
 from inference.reading.tiff_pixels import (
     bits_of,
     channels_are_samples,
@@ -70,7 +71,8 @@ class TiffReader:
 
     def __init__(self, path: Path) -> None:
         try:
-            self.file = tifffile.TiffFile(path)
+            # tifffile opens a path of its own; what lies in a storage is given to it open.
+            self.file = tifffile.TiffFile(path.open("rb") if is_remote(path) else path)
         except Exception as error:  # any kind: the parser meets whatever a stranger wrote
             raise Unreadable("damaged_header", format="TIFF", reason=reason(error)) from error
         try:

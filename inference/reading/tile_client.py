@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +21,14 @@ from typing import Any
 
 from inference.reading.channels import ChannelView
 from inference.reading.isolation import CHECKOUT, KEPT_ENVIRONMENT, CannotStart
-from inference.reading.tile_server import LENGTH, Asked, received
+from inference.reading.questions import LENGTH, QUESTION, Source, folder_of, receive, send
+from inference.reading.questions import answer as answer_question
+from inference.reading.tile_server import Asked
 from inference.reading.types import Unreadable
 
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))
 SECONDS = 30.0  # for one answer
+MOST_SECONDS = 90.0  # for one that needs ranges of a storage, however many it asks for
 WAIT = 20.0  # seconds for a free server
 CACHED = 48 * 2**20  # bytes of tiles that are kept in memory
 log = logging.getLogger(__name__)
@@ -38,6 +42,7 @@ class SlideFile:
     page, channel  the picture of a file that holds several
     views          its channels that are shown together, of that page; () for the one channel, or for colours
     icc            whether its colour profile is applied
+    source         the storage that it lies in; None for a file of this machine
     """
 
     path: Path
@@ -47,6 +52,7 @@ class SlideFile:
     channel: int | None = None
     views: tuple[ChannelView, ...] = ()
     icc: bool = False
+    source: Source | None = None
 
 
 class Busy(RuntimeError):
@@ -59,19 +65,24 @@ class _Server:
     connection: socket.socket
     last: str = ""  # path of the slide that it was asked for last
 
-    def ask(self, asked: Asked) -> tuple[bytes, bytes]:
-        """Raises OSError where it has died, TimeoutError where it takes too long."""
+    def ask(self, asked: Asked, source: Source | None = None) -> tuple[bytes, bytes]:
+        """Raises OSError where it has died, TimeoutError where it takes too long.
+
+        source  where its questions are answered from
+        """
         request = json.dumps(asked).encode()
         self.connection.settimeout(SECONDS)
         self.connection.sendall(LENGTH.pack(len(request)) + request)
-        head = received(self.connection, 1 + LENGTH.size)
-        if not head:
-            raise ConnectionError("it has ended")
-        (length,) = LENGTH.unpack(head[1:])
-        content = received(self.connection, length)
-        if len(content) < length:
-            raise ConnectionError("it has ended within its answer")
-        return head[:1], content
+        ends = time.monotonic() + MOST_SECONDS
+        mark, content = receive(self.connection)
+        while mark == QUESTION:
+            if time.monotonic() > ends:
+                raise TimeoutError
+            if source is None:
+                raise ConnectionError("it asks for a file that is no slide of a storage")
+            send(self.connection, *answer_question(source, folder_of(asked["path"]), content))
+            mark, content = receive(self.connection)
+        return mark, content
 
     def stop(self) -> None:
         self.connection.close()
@@ -201,7 +212,7 @@ def _asked(pool: _Pool, file: SlideFile, box: Box, out: tuple[int, int], kind: s
     try:
         server = pool.take(str(file.path))
         try:
-            mark, content = server.ask(asked)
+            mark, content = server.ask(asked, file.source)
         except TimeoutError:
             server.stop()
             raise Unreadable("time", seconds=int(SECONDS)) from None

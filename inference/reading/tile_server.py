@@ -6,6 +6,8 @@ few of these (tile_client.py), each with one slide at a time at work and a bound
     a request   4 bytes of length, JSON: {"path", "size", "mtime", "page", "channel", "box": [x, y, w, h],
                 "out": [w, h], "as": "jpeg" | "png", "views": [[channel, colour, low, high], ...], "icc": bool}
     an answer   1 byte ("+" or "-"), 4 bytes of length, the picture or JSON {"code", "params"} of a declined request
+
+While it is at work on a slide that lies in object storage it asks for parts of it (questions.py).
 """
 
 import io
@@ -13,7 +15,6 @@ import json
 import os
 import resource
 import socket
-import struct
 import sys
 import traceback
 from collections import OrderedDict
@@ -22,7 +23,9 @@ from typing import TypedDict
 
 import PIL.Image
 
+from inference.reading import ranges
 from inference.reading.channels import ChannelView
+from inference.reading.questions import LENGTH, Asking, received, send
 from inference.reading.slides import Slide, open_slide
 from inference.reading.types import Unreadable
 
@@ -30,7 +33,6 @@ OPEN = 12  # slides
 MEGABYTES = 3072  # of address space
 MOST = 64_000_000  # pixels of an answer
 QUALITY = 90
-LENGTH = struct.Struct(">I")
 Key = tuple[str, int | None, int | None]
 # A request; `box` in pixels of level 0, `out` is the size of the answer, `views` are the channels that are shown
 # together (channels.ChannelView), `icc` says whether the slide's colour profile is applied.
@@ -62,7 +64,8 @@ class Slides:
         # A slide whose channels are shown together is open once for all its planes.
         page, channel = (None, None) if asked["views"] else (asked["page"], asked["channel"])
         key = (asked["path"], page, channel)
-        stamp = stamp_of(Path(asked["path"]))
+        place = ranges.place_of(asked["path"])
+        stamp = stamp_of(place)
         if stamp != (asked["size"], asked["mtime"]):
             self.drop(key)
             raise Unreadable("slide_changed")
@@ -70,11 +73,15 @@ class Slides:
             self.open.move_to_end(key)
             return key, self.open[key][0]
         self.drop(key)
-        slide = open_slide(Path(asked["path"]), page=page, channel=channel)
+        slide = open_slide(place, page=page, channel=channel)
         self.open[key] = (slide, stamp)
         while len(self.open) > OPEN:
             self.drop(next(iter(self.open)))
         return key, slide
+
+    def drop_all(self, path: str) -> None:
+        for key in [key for key in self.open if key[0] == path]:
+            self.drop(key)
 
     def drop(self, key: Key) -> None:
         found = self.open.pop(key, None)
@@ -83,8 +90,13 @@ class Slides:
 
 
 def stamp_of(path: Path) -> tuple[int, int]:
-    """(bytes, time of the last change in ns) of a file; of a folder those of its files together. Raises Unreadable."""
+    """(bytes, time of the last change in ns) of a file; of a folder those of its files together. Raises Unreadable.
+
+    Of what lies in a storage a number that follows from the content's marks stands for the time.
+    """
     try:
+        if ranges.is_remote(path):
+            return ranges.stamp(path)
         about = path.stat()
         if not path.is_dir():
             return about.st_size, about.st_mtime_ns
@@ -94,8 +106,20 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return sum(file.st_size for file in files), max((file.st_mtime_ns for file in files), default=0)
 
 
-def answer(slides: Slides, asked: Asked) -> tuple[bytes, bytes]:
-    """(mark, content) for one request; never raises for what a file holds."""
+def answer(slides: Slides, asked: Asked, asking: Asking | None = None) -> tuple[bytes, bytes]:
+    """(mark, content) for one request; never raises for what a file holds.
+
+    asking  by which parts of the file were asked for: what could not be had is the reason, whatever came of it
+    """
+    mark, content = _answered(slides, asked)
+    failure = asking.take_failure() if asking is not None else None
+    if failure is None:
+        return mark, content
+    slides.drop_all(asked["path"])
+    return b"-", json.dumps({"code": failure.code, "params": failure.params}).encode()
+
+
+def _answered(slides: Slides, asked: Asked) -> tuple[bytes, bytes]:
     key: Key | None = None
     try:
         key, slide = slides.get(asked)
@@ -131,28 +155,18 @@ def picture_of(slide: Slide, asked: Asked) -> bytes:
     return file.getvalue()
 
 
-def received(connection: socket.socket, count: int) -> bytes:
-    """Exactly so many bytes; b"" when the other side has gone."""
-    parts = bytearray()
-    while len(parts) < count:
-        part = connection.recv(count - len(parts))
-        if not part:
-            return b""
-        parts += part
-    return bytes(parts)
-
-
 def main() -> None:
     size = MEGABYTES * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection = socket.socket(fileno=int(sys.argv[1]))
+    asking = Asking(connection)
+    ranges.connect(asking)
     slides = Slides()
     while head := received(connection, LENGTH.size):
         (length,) = LENGTH.unpack(head)
         asked = json.loads(received(connection, length))
-        mark, content = answer(slides, asked)
-        connection.sendall(mark + LENGTH.pack(len(content)) + content)
+        send(connection, *answer(slides, asked, asking))
 
 
 if __name__ == "__main__":

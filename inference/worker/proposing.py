@@ -187,7 +187,7 @@ class Picture:
             return resampled(self.rgb, (x, y, x + w, y + h), size)
         assert self.source is not None
         box = (self.source.x + x, self.source.y + y, w, h)
-        png = slides.region(self.source.file.image, box, size, kind="png", display=self.display)
+        png = slides.region(self.source.file.image, box, size, kind="png", display=self.display, waits=True)
         with PIL.Image.open(io.BytesIO(png)) as picture:
             return np.array(picture.convert("RGB"))
 

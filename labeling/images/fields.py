@@ -229,7 +229,7 @@ def cut_field(job: Job, item: JobItem, end: End) -> None:
     try:
         channels = job.project.model_channels
         display = model_display(slide.slide_file, channels)
-        pixels = region(slide, box, (rectangle.width, rectangle.height), kind="png", display=display)
+        pixels = region(slide, box, (rectangle.width, rectangle.height), kind="png", display=display, waits=True)
 
         def stored(image: Image) -> None:
             how = {"method": asked.method, "probability": asked.probability, "seed": asked.seed}

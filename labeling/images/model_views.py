@@ -51,7 +51,7 @@ def _pixels(entry: SnapshotImage) -> bytes:
     slide = Image.everything.select_related("slide_file").get(pk=view.slide)
     display = model_display(slide.slide_file, view.channels)
     box = (float(view.x), float(view.y), float(entry.width), float(entry.height))
-    return slides.region(slide, box, (entry.width, entry.height), kind="png", display=display)
+    return slides.region(slide, box, (entry.width, entry.height), kind="png", display=display, waits=True)
 
 
 def remove(image: int) -> None:

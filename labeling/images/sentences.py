@@ -57,6 +57,16 @@ SENTENCES = {
     "not_finite": _("{name} holds no number that is finite (all NaN or infinite); export it again"),
     "memory": _("reading {name} needs more than {megabytes} MB of memory; cut it into smaller fields"),
     "time": _("reading {name} takes longer than {seconds} s; cut it into smaller fields or save it as PNG"),
+    "needs_whole": _(
+        "{name} has a format that is read from a whole copy alone, and there is none at the moment; try again"
+    ),
+    "storage_silent": _(
+        "the storage in which {name} lies does not answer; try again in a moment, or ask whoever runs the server"
+    ),
+    "storage_denied": _(
+        "the storage in which {name} lies gives it to nobody with the keys of this server; ask whoever runs the "
+        "server for the right to list the folder and to read the file"
+    ),
     "reader_died": _(
         "the decoder broke off while it was reading {name}; the file is probably damaged, so export it again"
     ),

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from inference.documents.reading import Header, Reading, ReadNote, ReadPicture
 from inference.reading import Unreadable, isolation
 from labeling.errors import Invalid, LabelingError
-from labeling.images import slides, tiles
+from labeling.images import slide_roots, slides, tiles
 from labeling.images.facts import Fact, checked
 from labeling.images.models import Image, ImageKind, ScaleSource, SlideFile
 from labeling.images.names import clean
@@ -182,11 +182,14 @@ def _store_slide(
     image.kind = ImageKind.SLIDE
     slide = found.slide
     assert slide is not None
-    size, mtime = slides.stamp(place.source / slide.entry)
+    is_copied = below is not None and slide_roots.remote_root(below[0]) is not None and isinstance(place.source, Path)
+    info = {**slide.info, slides.COPIED: True} if is_copied else slide.info
+    there = place.source if below is None else slide_roots.resolved(*below)
+    size, mtime = slides.stamp(there / slide.entry if slide.entry and not is_copied else there)
     root, path = below if below is not None else ("", place.source.relative_to(slides.stored_root()).as_posix())
     row = SlideFile(
         root=root, path=path, entry=slide.entry, size=size, mtime=mtime, reader=slide.reader, page=found.page,
-        channel=found.channel, info=slide.info, removed=list(slide.removed), tissue=slide.tissue.as_json(),
+        channel=found.channel, info=info, removed=list(slide.removed), tissue=slide.tissue.as_json(),
     )  # fmt: skip
 
     def keep(kept: Image) -> None:
@@ -352,7 +355,7 @@ def _store(
 
 @contextmanager
 def _on_disk(content: bytes | Path, folder: Path) -> Iterator[Path]:
-    if isinstance(content, Path):
+    if not isinstance(content, bytes):
         yield content
         return
     path = folder / "upload"

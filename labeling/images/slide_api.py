@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 from labeling.accounts.repeats import once
 from labeling.contract import contract
 from labeling.errors import Invalid
-from labeling.images import fields, slides
+from labeling.images import fields, slide_roots
 from labeling.images.documents import UploadRequest
 from labeling.images.models import Image
 from labeling.images.slide_contract import (
@@ -36,7 +36,7 @@ class Slides(APIView):
     @contract(query=Place, answer=Below)
     def get(self, request: Request, project: int, *, query: Place) -> Below:
         reach_project(request, "oversee", project)
-        entries = slides.listed(query.root, query.path) if query.root else []
+        entries = slide_roots.listed(query.root, query.path) if query.root else []
         return Below.model_validate({"roots": sorted(settings.SLIDE_ROOTS), "entries": entries})
 
     @once

@@ -8,15 +8,12 @@ suits, read by a process of its own (inference/reading/tile_client.py). Label an
 import io
 import os
 import shutil
-import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypedDict
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from inference.reading import Unreadable, isolation, sets, tile_client
@@ -24,15 +21,17 @@ from inference.reading.child import SIDE
 from inference.reading.picture import TIFF_MARKS
 from inference.reading.tile_server import stamp_of
 from labeling.errors import Invalid, LabelingError
-from labeling.images import planes
+from labeling.images import planes, remote_roots, slide_roots
 from labeling.images.models import Image, SlideFile, originals_storage
 from labeling.images.sentences import sentence
+from labeling.server.slide_places import RemoteRoot
 
 OTHER_MARKS = (b"ZISRAWFILE", b"PK\x03\x04")
 DICOM_MARK = b"DICM"  # at byte 128
 MOST_UNPACKED = 16 * 2**30  # bytes
 CLEANED = "cleaned"  # folder of a de-identified slide, inside its own
 STORED = "slides"  # folder in the storage of originals
+COPIED = "copied"  # in a slide's info: it lies in a storage and is read from a whole copy
 
 
 class SlideProblem(LabelingError):
@@ -137,96 +136,57 @@ def _source_in(folder: Path) -> Path:
     return files[0] if len(files) == 1 and files[0].is_file() else folder
 
 
-# -- registered where they lie
-
-
-def resolved(root: str, path: str) -> Path:
-    """A file or folder below a root. Raises Invalid for a name that leads out, a link on the way, or nothing there."""
-    found = _folder_of(root)
-    parts = PurePosixPath(path).parts
-    if not parts or PurePosixPath(path).is_absolute() or ".." in parts or "\0" in path or "\\" in path:
-        raise Invalid(_("the path is relative to the root and stays below it, without “..”"), field="path")
-    for part in parts:
-        found = found / part
-        try:
-            kind = os.lstat(found).st_mode
-        except (OSError, ValueError):
-            raise Invalid(
-                _("there is no file {path} below {root}").format(path=path, root=root), field="path"
-            ) from None
-        if stat.S_ISLNK(kind):
-            raise Invalid(_("{path} is reached by a link, and links are not followed").format(path=path), field="path")
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-            raise Invalid(_("{path} is neither a file nor a folder").format(path=path), field="path")
-    return found
-
-
-def _folder_of(root: str) -> Path:
-    """Raises Invalid for a root that this server does not have."""
-    base = settings.SLIDE_ROOTS.get(root)
-    if base is None:
-        known = ", ".join(sorted(settings.SLIDE_ROOTS)) or _("none")
-        raise Invalid(
-            _("there is no root “{root}”; this server has: {known}").format(root=root, known=known), field="root"
-        )
-    return Path(os.path.realpath(base))
-
-
-def decline_links(slide: Path) -> None:
-    """Raises Invalid for a slide of several files with a link among them: in its folder, or in that of an MRXS file.
-
-    slide  as `resolved` gives it
-    """
-    words = _("{path} is a link, and links are not followed")
-    folder = slide.with_suffix("") if slide.suffix.lower() == ".mrxs" and slide.is_file() else slide
-    if folder.is_symlink():
-        raise Invalid(words.format(path=folder.name), field="path")
-    for inside, folders, files in os.walk(folder):  # of a file: nothing
-        for name in (*folders, *files):
-            if Path(inside, name).is_symlink():
-                raise Invalid(words.format(path=name), field="path")
-
-
-class FolderEntry(TypedDict):
-    """A file or a folder below a root."""
-
-    name: str
-    folder: bool
-
-
-def listed(root: str, path: str = "") -> list[FolderEntry]:
-    """What lies in a folder below a root, for choosing: names, and whether each is a folder. Links are left out."""
-    folder = resolved(root, path) if path else _folder_of(root)
-    if not folder.is_dir():
-        raise Invalid(_("{path} is no folder").format(path=path or root), field="path")
-    try:
-        inside = sorted(os.scandir(folder), key=lambda one: one.name)
-    except OSError as error:
-        words = _("{path} cannot be listed: {reason}")
-        raise Invalid(words.format(path=path or root, reason=error.strerror), field="path") from None
-    entries: list[FolderEntry] = []
-    for entry in inside:
-        if not entry.is_symlink() and _is_shown(entry.name):
-            entries.append({"name": entry.name, "folder": entry.is_dir()})
-    return entries
-
-
-def _is_shown(name: str) -> bool:
-    """Hidden files are left out, and so are names that are not UTF-8, which no answer can hold."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return not name.startswith(".")
+# -- where they lie now
 
 
 def file_of(slide: SlideFile) -> Path:
     """Where the slide lies now. Raises SlideProblem where its root or path is gone."""
     path = f"{slide.path}/{slide.entry}" if slide.entry else slide.path
     try:
-        return resolved(slide.root, path) if slide.root else stored_root() / path
+        return slide_roots.resolved(slide.root, path) if slide.root else stored_root() / path
     except Invalid as error:
         raise SlideProblem(f"{slide.image.name}: {error}") from None
+
+
+def meant(slide: SlideFile, display: planes.Display, *, waits: bool) -> tile_client.SlideFile:
+    """What the processes that read slides are told. Raises SlideProblem, CopyUnderWay, NoCopy.
+
+    waits  whether a copy from a storage is waited for; otherwise it is made in the background
+    """
+    root = slide_roots.remote_root(slide.root)
+    if root is None:
+        file, source = file_of(slide), None
+        size, mtime = slide.size, slide.mtime
+    elif slide.info.get(COPIED):
+        file, source = _copied(slide, root, waits=waits), None
+        size, mtime = stamp(file)
+    else:
+        # Not looked for here: whoever reads it notices when it is gone, and each look is a question to the storage.
+        path = f"{slide.path}/{slide.entry}" if slide.entry else slide.path
+        file, source = remote_roots.remote_path(slide.root, root, path), remote_roots.source_of_root(root)
+        size, mtime = slide.size, slide.mtime
+    return tile_client.SlideFile(
+        file, size, mtime, display.page, slide.channel, views=display.views, icc=display.icc, source=source
+    )
+
+
+def _copied(slide: SlideFile, root: RemoteRoot, *, waits: bool) -> Path:
+    from labeling.images import slide_copies  # fsspec takes a quarter of a second, and most servers have no storage
+
+    place = file_of(slide) if not slide.entry else slide_roots.resolved(slide.root, slide.path)
+    try:
+        copy = slide_copies.copy_of(root, place)
+        if stamp(place) != (slide.size, slide.mtime):
+            raise Unreadable("slide_changed")
+        if not waits:
+            return _entered(slide, slide_copies.begun(slide.image.name, copy))
+        return _entered(slide, slide_copies.made(copy, lambda _done, _total: None))
+    except Unreadable as error:
+        raise SlideProblem(sentence(error.code, **{**error.params, "name": slide.image.name})) from None
+
+
+def _entered(slide: SlideFile, copy: Path) -> Path:
+    return copy / slide.entry if slide.entry else copy
 
 
 # -- tiles
@@ -239,22 +199,21 @@ def region(
     *,
     kind: str = "jpeg",
     display: planes.Display | None = None,
+    waits: bool = False,
 ) -> bytes:
     """A rectangle of a slide as JPEG or PNG.
 
     box   x, y, width, height in px of level 0
     out   (width, height) of the picture
     display  which plane, channels and colours; None for what is shown at first
+    waits    whether a copy from a storage is waited for, which takes minutes: in a job
 
-    Raises SlideProblem.
+    Raises SlideProblem, CopyUnderWay, NoCopy.
     """
     slide = image.slide_file
-    display = display or planes.first_display(slide)
-    meant = tile_client.SlideFile(
-        file_of(slide), slide.size, slide.mtime, display.page, slide.channel, views=display.views, icc=display.icc
-    )
+    asked = meant(slide, display or planes.first_display(slide), waits=waits)
     try:
-        return tile_client.picture(meant, box, out, kind=kind)
+        return tile_client.picture(asked, box, out, kind=kind)
     except Unreadable as error:
         raise SlideProblem(sentence(error.code, **{**error.params, "name": image.name})) from None
     except (tile_client.Busy, tile_client.CannotStart) as error:

@@ -24,11 +24,12 @@ from django.utils.translation import gettext_lazy
 
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid, LabelingError
-from labeling.images import slides
+from labeling.images import slide_roots
 from labeling.images.documents import PictureChoice, UploadFacts, UploadRequest
 from labeling.images.entry_names import entry_name
 from labeling.images.models import Image
 from labeling.images.quota import decline_over_quota
+from labeling.images.registered_slides import COPYING, NEEDS_WHOLE, copied, registered
 from labeling.images.sentences import SENTENCES, note_sentences
 from labeling.images.services import AlreadyThere, CannotRead, UnreadableImage, add_image
 from labeling.images.similar import Alike, pairs_with, sentence
@@ -44,6 +45,9 @@ MOST_BYTES = 512 * 1024 * 1024
 CHOICES = ("several_pages", "several_channels", "no_such_page", "no_such_channel")
 # What else can come of a file, beside images/sentences.py. Other errors bring a sentence of their own.
 OTHERS = {
+    COPYING: gettext_lazy(
+        "{name} is being copied from its storage, since its format is not read in parts: {percent} % are there"
+    ),
     "already_there": gettext_lazy("{name} is in this project already, as {same}"),
     "too_large_file": gettext_lazy(
         "{name} is larger than {size} MiB; cut it into smaller fields, or let whoever runs the server register a slide "
@@ -92,7 +96,7 @@ def register_slides(*, project: Project, owner: User, root: str, paths: Sequence
     """
     items = []
     for path in paths:
-        place = slides.resolved(root, path)
+        place = slide_roots.resolved(root, path)
         items.append(
             NewItem(
                 entry_name(project, path), place.stat().st_size, choice=PictureChoice(root=root, path=path).as_json()
@@ -120,16 +124,25 @@ def read_upload(job: Job, item: JobItem, end: End) -> None:
     asked = UploadRequest.stored(job.request).given()
     choice = dict(PictureChoice.stored(item.choice).given())  # goes before what was asked for all
     root, path = choice.pop("root", ""), choice.pop("path", "")
+
+    def add(source: Path) -> None:
+        add_image(
+            project=job.project,
+            name=item.name,
+            content=source,
+            below=(root, path) if root else None,
+            stored=lambda image: end(JobItem.State.DONE, facts=UploadFacts(image=image.pk).as_json()),
+            **{**asked, **choice},
+        )
+
     try:
-        with _registered(root, path) if root else on_disk(item) as source:
-            add_image(
-                project=job.project,
-                name=item.name,
-                content=source,
-                below=(root, path) if root else None,
-                stored=lambda image: end(JobItem.State.DONE, facts=UploadFacts(image=image.pk).as_json()),
-                **{**asked, **choice},
-            )
+        with registered(root, path) if root else on_disk(item) as source:
+            try:
+                add(source)
+            except UnreadableImage as error:
+                if error.reason != NEEDS_WHOLE:
+                    raise
+                add(copied(item, root, source))
     except (Archived, CannotRead):
         raise
     except UnreadableImage as error:
@@ -140,14 +153,6 @@ def read_upload(job: Job, item: JobItem, end: End) -> None:
         end(JobItem.State.DONE, facts=facts.as_json())
     except LabelingError as error:
         end(JobItem.State.DECLINED, facts=UploadFacts(code=error.code).as_json(), error=str(error))
-
-
-@contextmanager
-def _registered(root: str, path: str) -> Iterator[Path]:
-    """A slide where it lies. Raises Invalid for one that is gone, or that a link leads away from its root."""
-    place = slides.resolved(root, path)
-    slides.decline_links(place)
-    yield place
 
 
 @contextmanager

@@ -132,17 +132,6 @@ def originals_url(storage_url: str) -> str:
     return f"{address.rstrip('/')}/originals{mark}{options}"
 
 
-def slide_roots() -> dict[str, Path]:
-    """SLIDE_ROOTS: NAME=/folder, several with commas between them. The folder may itself be reached by links."""
-    found: dict[str, Path] = {}
-    for entry in filter(None, (part.strip() for part in os.environ.get("SLIDE_ROOTS", "").split(","))):
-        name, mark, folder = entry.partition("=")
-        if not mark or not name.strip() or not folder.strip().startswith("/"):
-            raise SystemExit("Boxwise does not start: SLIDE_ROOTS must be NAME=/folder, several with commas between.")
-        found[name.strip()] = Path(folder.strip())
-    return found
-
-
 def site_url(hosts: list[str], origins: list[str]) -> str:
     """Where people reach the site, without a slash at its end: SITE_URL, or what the host names say."""
     url = os.environ.get("SITE_URL", "").strip().rstrip("/")

@@ -103,6 +103,11 @@ def test_cellpose_predicts_and_its_origin_goes_with_the_cells(version, model, we
     # As GeoJSON, tile by tile, the origin is in the file itself.
     file = tmp_path / "cells.geojson"
     assert predict.main([str(bundle), str(tmp_path / "field.png"), "-o", str(file)]) == 0
+    beside = json.loads((tmp_path / "cells.model.json").read_text())
+    assert beside == about
+    # Beside a single label map, which has no place for it.
+    assert predict.main([str(bundle), str(tmp_path / "field.png"), "-o", str(tmp_path / "map.tif")]) == 0
+    assert json.loads((tmp_path / "map.model.json").read_text()) == about
     written = json.loads(file.read_text())
     assert len(written["features"]) == 2
     assert written["boxwise"]["origin_of_model"]["source"] == "https://example.org/nuclei"

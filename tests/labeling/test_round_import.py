@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -121,6 +122,11 @@ def test_a_round_goes_elsewhere_and_proposes_there_what_it_proposed_here(owner, 
     )
     assert (made.state, made.error) == ("ready", "")
     assert "# synthetic, round 1" in made.card and not made.file
+    head = yaml.safe_load(made.card.split("---")[1])  # as the Hugging Face Hub reads it
+    assert (head["library_name"], head["pipeline_tag"]) == ("boxwise", "image-segmentation")
+    (result,) = head["model-index"][0]["results"]
+    assert result["dataset"]["revision"] == round_.snapshot.sha256
+    assert all(0 <= metric["value"] <= 1 and metric["type"] and metric["name"] for metric in result["metrics"])
     there = finished(other, owner, sent, start=used(made))
     assert there.snapshot.summary["splits"]["train"]["annotated"] == 0
     here = labels(round_, project.images.order_by("position").last())

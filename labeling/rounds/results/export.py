@@ -16,6 +16,7 @@ from labeling.errors import WrongState
 from labeling.rounds.messages import about_round
 from labeling.rounds.methods import counts_of
 from labeling.rounds.models import Artifact, ModelVersion, Round
+from labeling.rounds.results.card_header import header
 from labeling.rounds.weights.promotion import models_of
 from labeling.rounds.weights.starting import learns_something, licences, lineage
 
@@ -139,6 +140,7 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
     else:
         learned = ["- nothing in this round: its weights were used as they were"]
     lines = [
+        header(round_, facts),
         f"# {round_.project.name}, round {round_.number}",
         "",
         f"{what_it_makes(round_)}, trained with Boxwise.",
