@@ -96,6 +96,12 @@ def methods(protocol: Protocol, numbers: Numbers, *, sha256: str) -> list[str]:
 
 
 UNITS = {
+    "time": (
+        "One item is a whole field that the clock ends, so the times are of throughput in a fixed time: search is in "
+        "them. Counted are the cells of the reference that a drawn cell touches, and at least one; quality is of these "
+        "alone, because cells that the reader had not come to are not missed. The times are not comparable with those "
+        "of whole fields or of single cells, and never pooled with them."
+    ),
     "fields": (
         "One item is a whole field, so the times are of throughput: search and missed cells are in them. They are not "
         "comparable with times of single cells whose place is given, and never pooled with them."
@@ -116,11 +122,13 @@ def _conduct(protocol: Protocol) -> list[str]:
     found = [UNITS[conduct["unit"]]]
     if any(arm["assistance"] == "own_boxes" for arm in protocol["arms"]):
         found.append(
-            "In an arm with own boxes readers drew boxes in a first sitting, and models that the protocol fixed made "
-            f"masks from them. {conduct['gap_days']} days or more after the last box the readers verified and "
-            "corrected these in a second sitting. The active time of both sittings is the time of the field; the "
+            "In an arm of two sittings readers drew boxes or set points in the first, and models that the protocol "
+            f"fixed made masks from them. {conduct['gap_days']} days or more after the last one the readers verified "
+            "and corrected these in a second sitting. The active time of both sittings is the time of the field; the "
             "machine's time and the waiting are in neither."
         )
+    if minutes := conduct.get("time_box_minutes"):
+        found.append(f"After {minutes} min of sitting at a field it was finished by the clock as it stood.")
     if conduct["sitting_minutes"] is not None:
         found.append(
             f"After {conduct['sitting_minutes']} min of work at a stretch a break of {conduct['break_minutes']} min "
@@ -166,7 +174,7 @@ def _permutation(plan: PlanNumbers, protocol: Protocol, numbers: Numbers) -> str
 
 def _arm(arm: ArmDocument) -> str:
     tools = ", ".join(arm["tools"]) or "none"
-    shown = {"proposals": "proposals: yes", "own_boxes": "masks from own boxes"}.get(arm["assistance"], "proposals: no")
+    shown = {"proposals": "proposals: yes", "own_boxes": "masks from own marks"}.get(arm["assistance"], "proposals: no")
     if second := arm.get("second_tools"):
         tools = f"{tools}, then {', '.join(second)}"
     return f"{arm['name']} (tools: {tools}; {shown})"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from labeling.annotations.active_time import Rules
 from labeling.studies.analysis.attribution import OTHER, PHASES, attribute, totals
-from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality
+from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality, reached
 from labeling.studies.protocol.documents import ArmFlow, Flow
 
 Tables = dict[str, pd.DataFrame]
@@ -16,10 +16,11 @@ FIRST_SITTING = "first sitting, counted with the second"
 DETECTION = tuple(Detection.__dataclass_fields__)
 
 
-def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
+def read_fields(tables: Tables, rules: Rules, unit: str = "fields") -> pd.DataFrame:
     """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts, why not.
 
     tables   after `joined`
+    unit     models.Unit; of time boxes the reference is what the reader came to, and reference_cells how many these are
 
     Quality (dice, pq, and DETECTION) is of finished fields alone: an unfinished one is no statement about quality.
     """
@@ -31,6 +32,9 @@ def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
     times = item_times(tables, rules).reindex(items["item"]).reset_index(drop=True)
     for name in times.columns:
         items[name] = times[name].to_numpy()
+    if unit == "time":
+        tables = _as_far_as_reached(items, tables)
+        items["reference_cells"] = [_reached_cells(row, tables) for row in items.itertuples()]
     found = [_quality(row, tables) for row in items.itertuples()]
     for name in ("dice", "pq"):
         items[name] = [getattr(quality, name) if quality else np.nan for quality in found]
@@ -101,10 +105,42 @@ def _why_not(row: Any) -> str:
     return ""
 
 
+def _as_far_as_reached(items: pd.DataFrame, tables: Tables) -> Tables:
+    """With a reference of its own for each finished item: the cells that the reader came to; of none the first one, so
+    that a reader who reached nothing has spent the time on one cell, which is missed."""
+    parts = []
+    for row in items[items["state"] == "done"].itertuples():
+        references = tables["reference_cells"]
+        reference = references[references["field"] == row.field]
+        annotated = tables["cells"]
+        cells = annotated[annotated["item"] == row.item]
+        size = (int(row.width), int(row.height))
+        own = reached(cells, reference, size, flipped=bool(row.repeat))
+        own = own if len(own) else reference.iloc[:1]
+        parts.append(own.assign(item=row.item))
+    if not parts:
+        return {**tables, "reached": tables["reference_cells"].iloc[:0].assign(item="")}
+    return {**tables, "reached": pd.concat(parts, ignore_index=True)}
+
+
+def _reached_cells(row: Any, tables: Tables) -> int:
+    """How many cells the reader of a finished item came to; of another one how many its reference has."""
+    if row.state != "done":
+        return int(row.reference_cells)
+    return int((tables["reached"]["item"] == row.item).sum())
+
+
+def _reference_of(row: Any, tables: Tables) -> pd.DataFrame:
+    """The cells that an item is measured against."""
+    if "reached" in tables:
+        return tables["reached"][tables["reached"]["item"] == row.item]
+    references = tables["reference_cells"]
+    return references[references["field"] == row.field]
+
+
 def _quality(row: Any, tables: Tables) -> FieldQuality | None:
     """Of a finished field whose reference has cells; a second reading was drawn on the mirror image."""
-    references = tables["reference_cells"]
-    reference = references[references["field"] == row.field]
+    reference = _reference_of(row, tables)
     if row.state != "done" or row.withdrawn or not len(reference):
         return None
     annotated = tables["cells"]

@@ -97,10 +97,12 @@ class Conduct(TypedDict):
     """How readers go through the study: what they read, breaks, practice, and the gap between two sittings.
 
     unit              models.Unit
+    time_box_minutes  after which the clock ends a field; absent before there were time boxes
     practice_quality  Dice to be reached in practice before the measured items; None: no criterion
     """
 
     unit: str
+    time_box_minutes: NotRequired[int | None]
     gap_days: int
     sitting_minutes: int | None
     break_minutes: int
