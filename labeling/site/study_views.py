@@ -28,7 +28,18 @@ from labeling.site.forms.studies import (
     template_of,
 )
 from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
-from labeling.studies import amending, freezing, interim_looks, learned, limits, masks, outside, services
+from labeling.studies import (
+    amending,
+    freezing,
+    interim_looks,
+    learned,
+    limits,
+    masks,
+    outside,
+    registration,
+    services,
+    time_stamps,
+)
 from labeling.studies.drafts import FieldChoice
 from labeling.studies.models import Amendment, Arm, Item, Participant, Study
 from labeling.studies.plot_names import SHOWS
@@ -151,6 +162,7 @@ def study(request: Request, study: int) -> HttpResponse:
         "arms": list(found.arms.all()),
         "fields": sorted(fields.values(), key=lambda f: f.pk),
         "usable": _usable(found) if is_draft else None,
+        "offers_stamp": time_stamps.is_offered() and found.stamped_at is None,
         "key": public_key(signing_key(settings.SECRET_KEY)),
         "finished": Item.objects.filter(
             participant__study=found, state=Item.State.DONE, training=False, excluded=""
@@ -212,6 +224,7 @@ def act(request: Request, study: int) -> HttpResponse:
 
     acts = {
         "masks": make_masks_again,
+        "stamp": lambda: time_stamps.stamp_protocol(found),
         "enrol": lambda: services.enrol(study=found, username=post.get("username", "")),
         "amend": lambda: services.amend(
             study=found, change={post.get("name", ""): post.get("value", "")}, reason=reason, by=by
@@ -383,6 +396,15 @@ def study_plot(request: Request, study: int, name: str) -> HttpResponse:
         return HttpResponse(reporting.plot(found, name), content_type="image/svg+xml")
     except StillComputing as error:
         return HttpResponse(str(error), status=503, headers={"Retry-After": "60"}, content_type="text/plain")
+
+
+@signed_in
+@require_safe
+def study_registration(request: Request, study: int) -> HttpResponseBase:
+    """The frozen protocol as a text for a public registry; it holds no result."""
+    found = reach_frozen(request, study)
+    content, name = registration.markdown(found).encode(), f"registration-study-{found.pk}.md"
+    return download(content, name=name, content_type="text/markdown", project=found.project, study=found.pk)
 
 
 @signed_in
