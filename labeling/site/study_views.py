@@ -47,6 +47,7 @@ from labeling.studies.protocol.documents import AmendmentEntry
 from labeling.studies.signing import public_key, signing_key
 from labeling.studies.templates import TEMPLATES
 
+MOST_TIMES = 2 * 2**20
 MOST_ARCHIVE = 256 * 2**20  # LabelMe puts the picture into each file unless told not to
 
 
@@ -234,6 +235,17 @@ def act(request: Request, study: int) -> HttpResponse:
             study=found, name=post.get("name", ""), content=_archive(request), reason=reason, by=by
         ),
     }
+    if post.get("act") == "elsewhere":  # here and not above: the readers of formats take seconds to load
+        from labeling.studies import other_programs
+
+        attempt(
+            request,
+            lambda: other_programs.import_files(
+                study=found, name=post.get("name", ""), content=_archive(request), times=_times(request),
+                reason=reason, by=by,
+            ),
+        )  # fmt: skip
+        return redirect("study", found.pk)
     if post.get("act") not in acts:
         raise Http404
     attempt(request, acts[post["act"]])
@@ -243,11 +255,21 @@ def act(request: Request, study: int) -> HttpResponse:
 def _archive(request: Request) -> bytes:
     file = request.FILES.get("archive")
     if file is None:
-        raise Invalid(_("choose a zip of LabelMe’s files"), field="archive")
+        raise Invalid(_("choose a zip of the files"), field="archive")
     if (file.size or 0) > MOST_ARCHIVE:
         raise Invalid(
             _("the archive is larger than {most} MiB; split it").format(most=MOST_ARCHIVE >> 20), field="archive"
         )
+    return file.read()
+
+
+def _times(request: Request) -> bytes | None:
+    """The table of times that came along, if one did."""
+    file = request.FILES.get("times")
+    if file is None:
+        return None
+    if (file.size or 0) > MOST_TIMES:
+        raise Invalid(_("the table of times is larger than {most} MiB").format(most=MOST_TIMES >> 20), field="times")
     return file.read()
 
 

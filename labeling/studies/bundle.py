@@ -27,7 +27,7 @@ from labeling.studies.protocol.declared import DEFINITION
 from labeling.studies.protocol.documents import AmendmentEntry, FrozenProtocol, Numbers, Protocol
 from labeling.studies.signing import public_key
 
-FORMAT = 3  # 2: sittings of two parts, readers, registration. 3: files for R, RO-Crate metadata
+FORMAT = 4  # 2: sittings of two parts, readers. 3: files for R, RO-Crate. 4: timing of outside arms, time stamp
 # Parts of the numbers that are computed otherwise since a format, without a change of the definition: none decides.
 REPLACED = {3: ("mixed",)}  # random fields and Satterthwaite's degrees of freedom
 # Parts whose numbers end a search, whose last digits are those of the machine: compared to this share of each.

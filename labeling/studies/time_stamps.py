@@ -34,7 +34,7 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 
 
 class Response(core.Sequence):  # type: ignore[misc]
-    """TimeStampResp of RFC 3161, 2.4.2: an authority that declines sends no token (asn1crypto’s own class needs one)."""
+    """TimeStampResp of RFC 3161, 2.4.2: an authority that declines sends no token (asn1crypto’s needs one)."""
 
     _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]
 

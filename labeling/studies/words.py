@@ -239,13 +239,16 @@ def of_contrast(contrast: ContrastNumbers, plan: PlanNumbers) -> list[str]:
     return found
 
 
+TIMES = {"saved": "between savings", "lead time": "of lead time", "recording": "of the screen recording", "none": ""}
+
+
 def _of_outside(arm: OutsideNumbers) -> str:
     time = arm["seconds_per_cell"]
     if reason := not_computed(time):
         timed = f"no time ({reason})"
     else:
         timed = (
-            f"{time['median']:.2f} s per reference cell between savings (median of {time['n']} fields, mean "
+            f"{time['median']:.2f} s per reference cell {TIMES[arm['timing']]} (median of {time['n']} fields, mean "
             f"{time['mean']:.2f}, SD {time['sd']:.2f})"
         )
     drawn = (

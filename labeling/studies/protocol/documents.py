@@ -193,7 +193,12 @@ def check_frozen(protocol: FrozenProtocol) -> None:
 
 
 class OutsideReading(TypedDict):
-    """A field that was read in another program."""
+    """A field that was read in another program.
+
+    saved_at  when its file was last written; outside.NEVER where that says nothing
+    timing    where its time is from (other_programs.py); absent: the gap since the saving before
+    seconds   its time; None where there is none
+    """
 
     field: int
     layer: str
@@ -201,6 +206,8 @@ class OutsideReading(TypedDict):
     cells: int
     left_out: int
     saved_at: str
+    timing: NotRequired[str]
+    seconds: NotRequired[float | None]
 
 
 class OutsideArm(TypedDict):
@@ -281,6 +288,7 @@ class OutsideNumbers(CountedArm):
     cells: int
     left_out: int
     timed_fields: int
+    timing: str
     reservation: str
 
 
