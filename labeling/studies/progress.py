@@ -13,7 +13,6 @@ from labeling.studies.models import Item, Participant, Sitting, Study
 from labeling.studies.path import next_item
 from labeling.studies.raw import batches_frame, events_frame, operations_frame
 
-
 LATE_DAYS = 7  # without work, although the next item can be opened
 NOT_ASKED = gettext_noop("has not answered the consent text")
 DECLINED = gettext_noop("did not take part")

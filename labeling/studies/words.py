@@ -187,7 +187,7 @@ def results(numbers: Numbers) -> list[str]:
         found += [of_arm(name, arm), of_cells(name, arm)]
     for contrast in numbers["contrasts"]:
         found += of_contrast(contrast, numbers["plan"])
-    found += [_of_outside(arm) for arm in numbers["outside_arms"]]
+    found += [of_outside(arm) for arm in numbers["outside_arms"]]
     return [*found, _of_record(numbers["checks"])]
 
 
@@ -242,7 +242,7 @@ def of_contrast(contrast: ContrastNumbers, plan: PlanNumbers) -> list[str]:
 TIMES = {"saved": "between savings", "lead time": "of lead time", "recording": "of the screen recording", "none": ""}
 
 
-def _of_outside(arm: OutsideNumbers) -> str:
+def of_outside(arm: OutsideNumbers) -> str:
     time = arm["seconds_per_cell"]
     if reason := not_computed(time):
         timed = f"no time ({reason})"

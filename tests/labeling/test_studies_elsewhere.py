@@ -12,11 +12,13 @@ from inference.formats.labelstudio import lead_times
 from inference.formats.model import AnnotatedImage, Annotation, Annotations, polygon
 from labeling.annotations.models import Layer
 from labeling.errors import Invalid
-from labeling.studies import bundle, reporting, services
+from labeling.studies.analysis.outside import describe
 from labeling.studies.models import Study
 from labeling.studies.other_programs import import_files, recorded_times, seconds_of
+from labeling.studies.tables import tables_of
+from labeling.studies.words import of_outside
 from tests.labeling.pages import signed_in, toasts
-from tests.labeling.studies import SECONDS, frozen, read_all, ten_fields
+from tests.labeling.studies import frozen, ten_fields
 from tests.labeling.test_studies_pages import address
 
 pytestmark = pytest.mark.django_db
@@ -79,42 +81,34 @@ def times_of(study: Study, seconds: float) -> bytes:
     ("form", "name"), [("geojson", "QuPath or another"), ("cvat", "CVAT"), ("labelstudio", "Label Studio")]
 )
 def test_files_of_other_programs_become_an_arm_that_is_described(study, form, name, tmp_path):
-    """By the page; with the times of a recording; to the bundle, which recomputes."""
-    read_all(study, lambda reader, arm, k: SECONDS[arm] + reader)
-    before = reporting.numbers_of(study)
+    """By the page, with the times of a recording."""
     client = signed_in(study.created_by)
     files = SimpleUploadedFile("files.zip", packed(study, form, tmp_path), "application/zip")
     times = SimpleUploadedFile("times.csv", times_of(study, 40.0), "text/csv")
     body = {"act": "elsewhere", "name": "polygons elsewhere", "reason": "the paper's way"}
     answer = client.post(address("study-act", study), body | {"archive": files, "times": times}, follow=True)
     assert name in answer.content.decode(), toasts(answer)
-    (arm,) = reporting.numbers_of(study)["outside_arms"]
+    (arm,) = describe(tables_of(study))
     cells = {f.pk: f.reference_cells for f in study.fields.filter(training=False)}
     assert arm["timing"] == "recording" and arm["timed_fields"] == 8
     expected = sum(40.0 / n for n in cells.values()) / 8
     assert arm["seconds_per_cell"]["mean"] == pytest.approx(expected, rel=0.005)
     assert arm["cells"] == arm["reference_cells"] == sum(cells.values()) and arm["dice"] > 0.99
-    assert {**reporting.numbers_of(study), "outside_arms": []} == before  # nothing else moved
-    services.lock(study=study)
-    report = client.get(address("study-report", study)).content.decode()
-    assert "read off a screen recording" in report and "another instrument" in report
-    path = tmp_path / "bundle.zip"
-    path.write_bytes(reporting.bundled(study))
-    assert bundle.recompute(path).differences == []
+    assert "read off a screen recording" in arm["reservation"] and "another instrument" in arm["reservation"]
+    assert "s per reference cell of the screen recording" in of_outside(arm)
 
 
 def test_label_studio_has_lead_times_and_qupath_none(study, tmp_path):
-    read_all(study, lambda reader, arm, k: SECONDS[arm] + reader)
     given = {"study": study, "times": None, "reason": "r", "by": study.created_by}
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     import_files(name="a", content=packed(study, "labelstudio", tmp_path / "one", lead_s=25.0), **given)
     import_files(name="b", content=packed(study, "geojson", tmp_path / "two"), **given)
-    by_name = {arm["arm"]: arm for arm in reporting.numbers_of(study)["outside_arms"]}
+    by_name = {arm["arm"]: arm for arm in describe(tables_of(study))}
     assert by_name["a"]["timing"] == "lead time" and by_name["a"]["timed_fields"] == 8
     assert "every pause in it" in by_name["a"]["reservation"]
     assert by_name["b"]["timing"] == "none" and "say no time" in by_name["b"]["seconds_per_cell"]["not_computed"]
-    assert by_name["b"]["dice"] > 0.99
+    assert by_name["b"]["dice"] > 0.99 and "no time (the files say no time" in of_outside(by_name["b"])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from labeling.studies import bundle, reporting, services
+from labeling.studies import reporting, services
 from labeling.studies.models import Item
 from labeling.studies.templates import TEMPLATES
 from tests.labeling.pages import signed_in
@@ -12,12 +12,12 @@ from tests.labeling.rehearsal import MACHINE_S, Robot, make_masks
 from tests.labeling.studies import ten_fields
 from tests.labeling.test_studies_conduct import small
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(1800)]
 SPEEDS = (0.8, 1.3, 1.0, 1.1, 0.7, 1.5)
 
 
 @pytest.mark.parametrize("readers", [2, pytest.param(6, marks=pytest.mark.slow)])
-def test_the_report_shows_what_the_robots_know(readers, django_capture_on_commit_callbacks, tmp_path, capsys):
+def test_the_report_shows_what_the_robots_know(readers, django_capture_on_commit_callbacks, capsys):
     template = TEMPLATES["boxcell-fields"]
     given = {name: value for name, value in template.filled.items() if name not in ("gap_days", "training_per_arm")}
     study = small(ten_fields(), readers=readers, arms=template.arms, measured=4, **given)
@@ -62,9 +62,6 @@ def test_the_report_shows_what_the_robots_know(readers, django_capture_on_commit
         assert low < ratio < high and contrast["time"]["test"]["p"] < 0.001
     page = signed_in(study.created_by).get(reverse("study-report", args=[study.pk])).content.decode()
     assert f"ratio of arithmetic means {ratio:.3f}" in page
-    path = tmp_path / "bundle.zip"
-    path.write_bytes(reporting.bundled(study))
-    assert bundle.recompute(path).differences == []
     with capsys.disabled():
         for what, true, shown in [*rows, ("ratio", ratio, contrast["time"]["ratio"])]:
             print(f"| {readers} | {what} | {true:.3f} | {shown:.3f} |")
