@@ -21,27 +21,48 @@ def classes_of_cells(image: Image, labels: Labels) -> dict[int, str]:
     Cells that people confirmed count; where nobody gave a class, those of the newest proposals do. A cell of which
     nobody says a class is not there.
     """
-    confirmed = Annotation.objects.filter(layer__image=image, layer__kind=Layer.Kind.WORKING, status="confirmed")
+    drawn = Annotation.objects.filter(layer__image=image, layer__kind=Layer.Kind.WORKING)
+    confirmed = drawn.filter(status="confirmed")
     found = _classes(confirmed, labels)
     newest = newest_publication(image)
     if not found and newest is not None:
-        found = _classes(newest.layer.annotations.all(), labels)
+        proposals = newest.layer.annotations.all()
+        found = _classes(proposals, labels)
     return {number: most_frequent(names) for number, names in found.items()}
 
 
 def _classes(annotations: QuerySet[Annotation], labels: Labels) -> dict[int, list[str]]:
-    height, width = labels.shape
+    """Number in the label map -> the classes of the annotations whose middle lies in that cell."""
     found: dict[int, list[str]] = {}
-    rows = annotations.filter(kind="cell", deleted=False, label_class__isnull=False)
-    for x0, y0, x1, y1, name in rows.values_list("x0", "y0", "x1", "y1", "label_class__name"):
-        x, y = int((x0 + x1) / 2), int((y0 + y1) / 2)
-        number = int(labels[y, x]) if 0 <= x < width and 0 <= y < height else 0
-        if number:
-            found.setdefault(number, []).append(name[:LONGEST])
+    cells = annotations.filter(kind="cell", deleted=False)
+    with_class = cells.filter(label_class__isnull=False)
+    for annotation in with_class.select_related("label_class"):
+        number = _cell_at_middle(annotation, labels)
+        if not number:
+            continue
+        assert annotation.label_class is not None
+        name = annotation.label_class.name[:LONGEST]
+        found.setdefault(number, [])
+        found[number].append(name)
     return found
+
+
+def _cell_at_middle(annotation: Annotation, labels: Labels) -> int:
+    """The cell of the reference in which the middle of an annotation's box lies; 0 for none."""
+    height, width = labels.shape
+    x = int((annotation.x0 + annotation.x1) / 2)
+    y = int((annotation.y0 + annotation.y1) / 2)
+    is_inside = 0 <= x < width and 0 <= y < height
+    if not is_inside:
+        return 0
+    return int(labels[y, x])
 
 
 def most_frequent(names: Iterable[str]) -> str:
     """The name that comes most often, of equals the first of the alphabet; "" of none."""
     counts = Counter(names)
-    return min(counts, key=lambda name: (-counts[name], name), default="")
+    if not counts:
+        return ""
+    most = max(counts.values())
+    usual = [name for name, count in counts.items() if count == most]
+    return min(usual)

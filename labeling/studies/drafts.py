@@ -252,8 +252,8 @@ def _exactly(measured: int, halves: dict[str, list[Candidate]], sets: int) -> di
         instead = _("{lower} or {upper}").format(lower=lower, upper=lower + step) if lower else str(step)
         raise Invalid(
             _(
-                "Measured fields: {n} cannot be shared. The fields lie in {halves} halves, and each of {sets} sets "
-                "gets equally many of each half, so the number is a multiple of {step}. Type {instead}."
+                "Measured fields: {n} cannot be shared. The fields lie in {halves} strata, and each of {sets} sets "
+                "gets equally many of each stratum, so the number is a multiple of {step}. Type {instead}."
             ).format(n=measured, halves=len(filled), sets=sets, step=step, instead=instead),
             field="measured",
         )
@@ -265,7 +265,7 @@ def _exactly(measured: int, halves: dict[str, list[Candidate]], sets: int) -> di
         )
         sizes = _(" and ").join(str(len(halves[name])) for name in filled)
         raise Invalid(
-            _("Measured fields: {n} is too many. After practice the halves hold {sizes} images. {instead}").format(
+            _("Measured fields: {n} is too many. After practice the strata hold {sizes} images. {instead}").format(
                 n=measured, sizes=sizes, instead=instead
             ),
             field="measured",

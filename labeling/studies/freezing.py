@@ -27,7 +27,7 @@ from labeling.studies.protocol.upgrades import VERSION
 
 TOOLS_OF_THE_APP = frozenset(Arm.TOOLS)  # an arm with another tool would run somewhere else, untimed
 MARKS = frozenset({"box", "point"})  # what the machine makes masks from
-OUTCOMES = {
+OUTCOMES: dict[str, str] = {
     Unit.FIELDS: "active human seconds per field per reference cell, ratio of arithmetic means over readers",
     Unit.CELLS: "active human seconds per sampled cell whose place is given per reference cell, ratio of arithmetic "
     "means over readers",

@@ -9,6 +9,7 @@ from typing import Any, cast
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from inference.documents.publication import Provenance
 from inference.masks import pack
 from inference.types import BoxMask
 from labeling.accounts.models import User
@@ -91,7 +92,7 @@ def record_arm(*, study: Study, arm: OutsideArm, reason: str, by: User) -> Amend
     return record(study=study, change={OUTSIDE_ARM: arm}, reason=reason, by=by)
 
 
-def load_cells(field: StudyField, states: Sequence[AnnotationState], provenance: dict[str, str]) -> Layer:
+def load_cells(field: StudyField, states: Sequence[AnnotationState], provenance: Provenance) -> Layer:
     """The cells as an immutable import layer of the field's image; classes are not compared, so they are left out."""
     loaded = []
     for state in states:

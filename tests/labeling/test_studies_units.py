@@ -109,7 +109,9 @@ def test_what_was_reached_is_the_reference_of_a_time_box(project):
     brush = numbers["arms"]["brush"]
     assert brush["mean"] == pytest.approx(30.0, abs=0.5) and brush["detection"]["missed"] == brush["fields"]
     protocol = effective(study)
-    text = " ".join(paragraph for section in sections(protocol, numbers, sha256="") for paragraph in section.paragraphs)
+    text = ""
+    for section in sections(protocol, numbers, sha256=""):
+        text += " ".join(section.paragraphs)
     assert "After 10 min of sitting at a field it was finished by the clock as it stood." in text
     assert "Counted are the cells of the reference that a drawn cell touches, and at least one" in text
 

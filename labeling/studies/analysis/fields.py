@@ -108,34 +108,43 @@ def _why_not(row: Any) -> str:
 def _as_far_as_reached(items: pd.DataFrame, tables: Tables) -> Tables:
     """With a reference of its own for each finished item: the cells that the reader came to; of none the first one, so
     that a reader who reached nothing has spent the time on one cell, which is missed."""
-    parts = []
-    for row in items[items["state"] == "done"].itertuples():
-        references = tables["reference_cells"]
-        reference = references[references["field"] == row.field]
-        annotated = tables["cells"]
-        cells = annotated[annotated["item"] == row.item]
-        size = (int(row.width), int(row.height))
-        own = reached(cells, reference, size, flipped=bool(row.repeat))
-        own = own if len(own) else reference.iloc[:1]
+    nobody = tables["reference_cells"].iloc[:0]
+    parts = [nobody.assign(item="")]
+    finished = items[items["state"] == "done"]
+    for row in finished.itertuples():
+        own = _reached_of(row, tables)
         parts.append(own.assign(item=row.item))
-    if not parts:
-        return {**tables, "reached": tables["reference_cells"].iloc[:0].assign(item="")}
-    return {**tables, "reached": pd.concat(parts, ignore_index=True)}
+    found = dict(tables)
+    found["reached"] = pd.concat(parts, ignore_index=True)
+    return found
+
+
+def _reached_of(row: Any, tables: Tables) -> pd.DataFrame:
+    reference = _rows_of(tables["reference_cells"], "field", row.field)
+    cells = _rows_of(tables["cells"], "item", row.item)
+    size = (int(row.width), int(row.height))
+    is_flipped = bool(row.repeat)
+    own = reached(cells, reference, size, flipped=is_flipped)
+    return own if len(own) else reference.iloc[:1]
+
+
+def _rows_of(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
+    return table[table[column] == value]
 
 
 def _reached_cells(row: Any, tables: Tables) -> int:
     """How many cells the reader of a finished item came to; of another one how many its reference has."""
     if row.state != "done":
         return int(row.reference_cells)
-    return int((tables["reached"]["item"] == row.item).sum())
+    own = _rows_of(tables["reached"], "item", row.item)
+    return len(own)
 
 
 def _reference_of(row: Any, tables: Tables) -> pd.DataFrame:
     """The cells that an item is measured against."""
     if "reached" in tables:
-        return tables["reached"][tables["reached"]["item"] == row.item]
-    references = tables["reference_cells"]
-    return references[references["field"] == row.field]
+        return _rows_of(tables["reached"], "item", row.item)
+    return _rows_of(tables["reference_cells"], "field", row.field)
 
 
 def _quality(row: Any, tables: Tables) -> FieldQuality | None:
@@ -143,8 +152,7 @@ def _quality(row: Any, tables: Tables) -> FieldQuality | None:
     reference = _reference_of(row, tables)
     if row.state != "done" or row.withdrawn or not len(reference):
         return None
-    annotated = tables["cells"]
-    cells = annotated[annotated["item"] == row.item]
+    cells = _rows_of(tables["cells"], "item", row.item)
     size = (int(row.width), int(row.height))
     return measured_quality(cells, reference, size, flipped=bool(row.repeat))
 
