@@ -85,5 +85,18 @@ class Migration(migrations.Migration):
                 max_length=10,
             ),
         ),
+        migrations.AlterField(
+            model_name="arm",
+            name="assistance",
+            field=models.CharField(
+                choices=[
+                    ("none", "nothing is proposed"),
+                    ("proposals", "proposals are shown, to be accepted, rejected or edited"),
+                    ("own_boxes", "two sittings: own boxes or points, then the masks made from them are verified"),
+                ],
+                default="none",
+                max_length=20,
+            ),
+        ),
         migrations.RunPython(nothing, delete_time_boxes),
     ]

@@ -152,7 +152,7 @@ class Arm(models.Model):
     class Assistance(models.TextChoices):
         NONE = "none", "nothing is proposed"
         PROPOSALS = "proposals", "proposals are shown, to be accepted, rejected or edited"
-        OWN_BOXES = "own_boxes", "two sittings: own boxes, then the masks made from them are verified"
+        OWN_BOXES = "own_boxes", "two sittings: own boxes or points, then the masks made from them are verified"
 
     TOOLS = ("box", "polygon", "brush", "wand", "stamp", "extremes", "smart", "point")
 

@@ -123,8 +123,8 @@ def checked(answer: bytes, asked: Question) -> Stamp:
         response = Response.load(answer, strict=True)
         status = response["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):
-            told = "; ".join(response["status"]["status_string"].native or []) or status
-            raise NoTimeStamp(_("the time-stamping authority declined: {reason}").format(reason=told))
+            reason = "; ".join(response["status"]["status_string"].native or []) or status
+            raise NoTimeStamp(_("the time-stamping authority declined: {reason}").format(reason=reason))
         token = response["time_stamp_token"]
         signed = token["content"]
         info = signed["encap_content_info"]["content"].parsed
@@ -150,8 +150,8 @@ def _check_signature(signed: cms.SignedData, content: bytes) -> None:
     signer = signed["signer_infos"][0]
     algorithm = signer["digest_algorithm"]["algorithm"].native
     attributes = signer["signed_attrs"]
-    said = {attribute["type"].native: attribute["values"][0].native for attribute in attributes}
-    if said["message_digest"] != hashlib.new(algorithm, content).digest():
+    values = {attribute["type"].native: attribute["values"][0].native for attribute in attributes}
+    if values["message_digest"] != hashlib.new(algorithm, content).digest():
         raise ValueError("what was signed is not what stands there")
     certificate = _certificate_of(signed, signer)
     key = load_der_x509_certificate(certificate).public_key()

@@ -43,7 +43,7 @@ def test_a_stamp_is_one_that_openssl_verifies(key, tmp_path):
     assert len(asked.der) < 80  # the hash, a number and what they are: nothing else leaves
 
 
-def test_an_answer_that_does_not_hold_is_declined(authority):
+def test_a_wrong_or_changed_answer_is_declined(authority):
     asked = question_of(SHA256)
     answer = time_stamps.ask(authority.address, asked.der)
     checked(answer, asked)
@@ -72,7 +72,7 @@ def test_a_certificate_that_is_for_more_than_time_stamps_is_declined(authority, 
         checked(answer, asked)
 
 
-def test_an_authority_that_is_away_or_endless_is_said(authority):
+def test_an_authority_that_is_away_or_endless_has_a_sentence(authority):
     with pytest.raises(NoTimeStamp, match="gave no answer"):
         time_stamps.ask("http://127.0.0.1:9/tsr", b"question")
     authority.replace = b"x" * (time_stamps.MOST_BYTES + 2)
