@@ -216,6 +216,8 @@ EMAIL_TIMEOUT = 10  # seconds for each answer of the mail server
 DEFAULT_FROM_EMAIL = os.environ.get("MAIL_FROM", "").strip() or f"Boxwise <boxwise@{urlsplit(SITE_URL).hostname}>"
 # Webhooks reach public addresses, and of the others only what whoever runs the server allows here.
 WEBHOOK_NETWORKS = environment.networks("WEBHOOK_NETWORKS")
+# Who stamps frozen protocols of studies with the time (RFC 3161). Empty: nobody is asked, nothing leaves the server.
+TIME_STAMP_URL = environment.web_address("TIME_STAMP_URL")
 
 # -- what all web processes count together
 

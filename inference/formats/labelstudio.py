@@ -125,6 +125,21 @@ def _name(data: ToolObject) -> str:
     return unquote(path).replace("\\", "/").rpartition("/")[2]
 
 
+def lead_times(document: Any) -> dict[str, float]:
+    """Name of the picture -> seconds that Label Studio says its first annotation took: from opening the task to
+    submitting it, pauses included. Tasks without one are left out."""
+    found: dict[str, float] = {}
+    for task in document if isinstance(document, list) else [document]:
+        if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+            continue
+        annotations = task.get("annotations")
+        first = annotations[0] if isinstance(annotations, list) and annotations else None
+        seconds = first.get("lead_time") if isinstance(first, dict) else None
+        if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < float("inf"):
+            found[_name(task["data"])] = float(seconds)
+    return found
+
+
 def _add_results(
     image: AnnotatedImage,
     results: list[ToolObject],

@@ -20,6 +20,8 @@ CLOCK_SLACK = timedelta(days=1)  # a browser's wall clock may be in another zone
 PAGE_SLACK = timedelta(minutes=5)  # the page's own clock starts before the server has opened the item
 # The last batch of a page is on its way when the sitting ends: it left with the page.
 FAREWELL = timedelta(seconds=60)
+# Of a field that the clock ends: what was drawn before its end is on its way for so long at most.
+AFTER_THE_CLOCK = timedelta(seconds=15)
 
 
 class NoSitting(WrongState):
@@ -59,6 +61,9 @@ def lock_sheet(project: Project, *, farewell: bool = False) -> Sheet | None:
     ended = last.ended_at if last else None
     runs = last is not None and ended is None
     leaving = farewell and ended is not None and timezone.now() - ended <= FAREWELL
+    closes = last.closes_at if last else None
+    if runs and closes is not None and timezone.now() - closes > AFTER_THE_CLOCK:
+        runs, leaving = False, farewell and timezone.now() - closes <= FAREWELL
     if participant.withdrawn_at is not None or item.opened_at is None or not (runs or leaving):
         raise NoSitting(
             _(

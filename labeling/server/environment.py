@@ -182,6 +182,17 @@ def mail(url: str) -> Mail:
     )
 
 
+def web_address(name: str) -> str:
+    """An http or https address, or "" where the setting is empty. Ends the start with a sentence otherwise."""
+    value = os.environ.get(name, "").strip()
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise SystemExit(
+            f"{name} is no address: {value!r}. Write one like https://time.example.org/tsr, or leave it out."
+        )
+    return value
+
+
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     """A list of networks separated by commas: 10.1.0.0/16, 192.168.7.5, fd00::/8."""
     try:

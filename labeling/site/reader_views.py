@@ -1,11 +1,13 @@
 """The pages of who reads for a study. Opening one writes nothing: consent, going on, pausing, finishing are POSTs."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
@@ -105,7 +107,8 @@ def study_item(request: Request, item: int) -> HttpResponse:
     """The open item, full screen. Reached only from the participant's page, which begins the sitting; without one that
     runs (a reload after a crash, the back button) it goes there first, so that no time runs outside a sitting."""
     found = own_item(request, item)
-    if not found.sittings.filter(ended_at__isnull=True).exists():
+    sitting = found.sittings.filter(ended_at__isnull=True).first()
+    if sitting is None:
         return redirect("participation", found.participant_id)
     assert found.sheet is not None
     image = found.sheet.images.get()
@@ -116,8 +119,16 @@ def study_item(request: Request, item: int) -> HttpResponse:
         "number": left.done + 1,
         "total": left.total,
         "goes_on": found.participant.study.unit == Unit.CELLS,
+        "seconds_left": seconds_until(sitting.closes_at),
     }
     return render(request, "studies/item.html", context)
+
+
+def seconds_until(moment: datetime | None) -> int | None:
+    """Whole seconds from now, 0 of a moment that has passed: the browser's own clock may be another one."""
+    if moment is None:
+        return None
+    return max(0, round((moment - timezone.now()).total_seconds()))
 
 
 @signed_in
@@ -141,7 +152,9 @@ def stop_item(request: Request, item: int) -> HttpResponse:
             return redirect("study-item", found.pk)
     elif what == "stop":
         attempt(request, lambda: services.pause(participant=participant, item_id=found.pk))
-        return redirect("stop-item", found.pk)
+        found.refresh_from_db()
+        is_done = found.state == Item.State.DONE  # its time was over
+        return redirect("participation", participant.pk) if is_done else redirect("stop-item", found.pk)
     else:
         attempt(request, lambda: services.pause(participant=participant, item_id=found.pk))
         messages.info(request, _("Paused. The clock stands until you go on."))

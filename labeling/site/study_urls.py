@@ -17,6 +17,7 @@ urlpatterns = [
     path("studies/<int:study>/delete/", study_views.delete_study, name="delete-study"),
     path("studies/<int:study>/lock/", study_views.lock_study, name="lock-study"),
     path("studies/<int:study>/interim-look/", study_views.interim_look, name="interim-look"),
+    path("studies/<int:study>/registration.md", study_views.study_registration, name="study-registration"),
     path("studies/<int:study>/report/", study_views.study_report, name="study-report"),
     path("studies/<int:study>/report.pdf", study_views.study_pdf, name="study-pdf"),
     path("studies/<int:study>/bundle.zip", study_views.study_bundle, name="study-bundle"),

@@ -28,7 +28,18 @@ from labeling.site.forms.studies import (
     template_of,
 )
 from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
-from labeling.studies import amending, freezing, interim_looks, learned, limits, masks, outside, services
+from labeling.studies import (
+    amending,
+    freezing,
+    interim_looks,
+    learned,
+    limits,
+    masks,
+    outside,
+    registration,
+    services,
+    time_stamps,
+)
 from labeling.studies.drafts import FieldChoice
 from labeling.studies.models import Amendment, Arm, Item, Participant, Study
 from labeling.studies.plot_names import SHOWS
@@ -36,6 +47,7 @@ from labeling.studies.protocol.documents import AmendmentEntry
 from labeling.studies.signing import public_key, signing_key
 from labeling.studies.templates import TEMPLATES
 
+MOST_TIMES = 2 * 2**20
 MOST_ARCHIVE = 256 * 2**20  # LabelMe puts the picture into each file unless told not to
 
 
@@ -151,6 +163,7 @@ def study(request: Request, study: int) -> HttpResponse:
         "arms": list(found.arms.all()),
         "fields": sorted(fields.values(), key=lambda f: f.pk),
         "usable": _usable(found) if is_draft else None,
+        "offers_stamp": time_stamps.is_offered() and found.stamped_at is None,
         "key": public_key(signing_key(settings.SECRET_KEY)),
         "finished": Item.objects.filter(
             participant__study=found, state=Item.State.DONE, training=False, excluded=""
@@ -212,6 +225,7 @@ def act(request: Request, study: int) -> HttpResponse:
 
     acts = {
         "masks": make_masks_again,
+        "stamp": lambda: time_stamps.stamp_protocol(found),
         "enrol": lambda: services.enrol(study=found, username=post.get("username", "")),
         "amend": lambda: services.amend(
             study=found, change={post.get("name", ""): post.get("value", "")}, reason=reason, by=by
@@ -221,6 +235,17 @@ def act(request: Request, study: int) -> HttpResponse:
             study=found, name=post.get("name", ""), content=_archive(request), reason=reason, by=by
         ),
     }
+    if post.get("act") == "elsewhere":  # here and not above: the readers of formats take seconds to load
+        from labeling.studies import other_programs
+
+        attempt(
+            request,
+            lambda: other_programs.import_files(
+                study=found, name=post.get("name", ""), content=_archive(request), times=_times(request),
+                reason=reason, by=by,
+            ),
+        )  # fmt: skip
+        return redirect("study", found.pk)
     if post.get("act") not in acts:
         raise Http404
     attempt(request, acts[post["act"]])
@@ -230,11 +255,21 @@ def act(request: Request, study: int) -> HttpResponse:
 def _archive(request: Request) -> bytes:
     file = request.FILES.get("archive")
     if file is None:
-        raise Invalid(_("choose a zip of LabelMe’s files"), field="archive")
+        raise Invalid(_("choose a zip of the files"), field="archive")
     if (file.size or 0) > MOST_ARCHIVE:
         raise Invalid(
             _("the archive is larger than {most} MiB; split it").format(most=MOST_ARCHIVE >> 20), field="archive"
         )
+    return file.read()
+
+
+def _times(request: Request) -> bytes | None:
+    """The table of times that came along, if one did."""
+    file = request.FILES.get("times")
+    if file is None:
+        return None
+    if (file.size or 0) > MOST_TIMES:
+        raise Invalid(_("the table of times is larger than {most} MiB").format(most=MOST_TIMES >> 20), field="times")
     return file.read()
 
 
@@ -383,6 +418,15 @@ def study_plot(request: Request, study: int, name: str) -> HttpResponse:
         return HttpResponse(reporting.plot(found, name), content_type="image/svg+xml")
     except StillComputing as error:
         return HttpResponse(str(error), status=503, headers={"Retry-After": "60"}, content_type="text/plain")
+
+
+@signed_in
+@require_safe
+def study_registration(request: Request, study: int) -> HttpResponseBase:
+    """The frozen protocol as a text for a public registry; it holds no result."""
+    found = reach_frozen(request, study)
+    content, name = registration.markdown(found).encode(), f"registration-study-{found.pk}.md"
+    return download(content, name=name, content_type="text/markdown", project=found.project, study=found.pk)
 
 
 @signed_in

@@ -27,7 +27,7 @@ from labeling.studies.protocol.declared import DEFINITION
 from labeling.studies.protocol.documents import AmendmentEntry, FrozenProtocol, Numbers, Protocol
 from labeling.studies.signing import public_key
 
-FORMAT = 3  # 2: sittings of two parts, readers, registration. 3: files for R, RO-Crate metadata
+FORMAT = 4  # 2: sittings of two parts, readers. 3: files for R, RO-Crate. 4: timing of outside arms, time stamp
 # Parts of the numbers that are computed otherwise since a format, without a change of the definition: none decides.
 REPLACED = {3: ("mixed",)}  # random fields and Satterthwaite's degrees of freedom
 # Parts whose numbers end a search, whose last digits are those of the machine: compared to this share of each.
@@ -50,9 +50,12 @@ def write(
     removed: list[str],
     registered: Mapping[str, str | None],
     key: Ed25519PrivateKey,
+    stamp: bytes | None = None,
+    registration: str = "",
 ) -> bytes:
     """The bundle, a zip. protocol: as amended; frozen: as it was hashed. removed: what can no longer be recomputed;
-    registered: frozen_at and locked_at, ISO 8601."""
+    registered: frozen_at, locked_at, stamped_at (ISO 8601) and stamped_by. stamp: RFC 3161 token of frozen_sha256.
+    registration: the text for a public registry."""
     numbers = report.compute(tables, protocol)
     checklists_text = checklists.markdown(protocol, numbers, sha256=frozen_sha256, registered=registered)
     files: dict[str, bytes] = {
@@ -77,6 +80,10 @@ def write(
             }
         ),
     }
+    if stamp is not None:
+        files["protocol.tst"] = stamp
+    if registration:
+        files["registration.md"] = registration.encode()
     for name, table in tables.items():
         stored = _stored(name, table)
         parquet = io.BytesIO()

@@ -89,9 +89,9 @@ def _span(middle: float, side: int, length: int) -> tuple[int, int]:
 
 
 def shares(measured: int, members: Mapping[str, int], sets: int) -> dict[str, int]:
-    """How many cells of each half, so that there are `measured` in all and each of `sets` gets equally many of each.
+    """How many cells of each stratum, so that there are `measured` in all and each of `sets` gets equally many of each.
 
-    The halves may differ by one cell a set, so 25 a set are 13 and 12. Raises Invalid.
+    The strata may differ by one cell a set, so 25 a set are 13 and 12. Raises Invalid.
     """
     filled = [name for name, n in members.items() if n]
     if measured % sets:
@@ -110,7 +110,7 @@ def shares(measured: int, members: Mapping[str, int], sets: int) -> dict[str, in
         if n * sets > members[name]:
             raise Invalid(
                 _(
-                    "Measured: {n} cells are too many. The half “{half}” holds {there} cells after practice, and "
+                    "Measured: {n} cells are too many. The stratum “{half}” holds {there} cells after practice, and "
                     "{wanted} are needed of it. Type a smaller number, or add images with reference masks."
                 ).format(n=measured, half=_(name), there=members[name], wanted=n * sets),
                 field="measured",

@@ -95,7 +95,8 @@ def _known(protocol: Protocol, numbers: Numbers, sha256: str, registered: Mappin
         agreement=_agreement(numbers),
         registration=(
             f"Protocol frozen at {registered.get('frozen_at') or 'an unknown time'} under SHA-256 {sha256}; locked at "
-            f"{registered.get('locked_at') or 'no time yet'}. A public registration: {AUTHORS.lower()}"
+            f"{registered.get('locked_at') or 'no time yet'}.{_stamp(registered)} A public registration: "
+            f"{AUTHORS.lower()}"
         ),
         reference=(
             f"Reference label maps of the project, {cells} cells in the measured fields; each item's SHA-256 is in "
@@ -104,6 +105,11 @@ def _known(protocol: Protocol, numbers: Numbers, sha256: str, registered: Mappin
         machines=_machines(protocol),
         partitions=_partitions(protocol),
     )
+
+
+def _stamp(registered: Mapping[str, str | None]) -> str:
+    at, by = registered.get("stamped_at"), registered.get("stamped_by")
+    return f" Time stamp (RFC 3161) of that hash: {at}, by {by} (protocol.tst)." if at else ""
 
 
 def _readers(numbers: Numbers) -> str:

@@ -11,6 +11,7 @@ TYPES = {
     ".md": "text/markdown",
     ".parquet": "application/vnd.apache.parquet",
     ".R": "text/x-r-source",
+    ".tst": "application/timestamped-data",
 }
 ABOUT = {
     "protocol.json": "The protocol as it was frozen and hashed",
@@ -20,6 +21,8 @@ ABOUT = {
     "dictionary.json": "What each column of the raw tables means",
     "numbers.json": "Every number of the report",
     "checklists.md": "Reporting checklists, filled where the data know the answer",
+    "protocol.tst": "Time stamp (RFC 3161 token) of the protocol's SHA-256",
+    "registration.md": "The protocol as a text for a public registry",
     "r/fields.csv": "One row for each opened field, long format",
     "r/plan.csv": "What the protocol declares of the analysis",
     "r/expected.csv": "The primary numbers of the report",

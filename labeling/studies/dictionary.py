@@ -102,6 +102,9 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "cells": "drawn",
         "left_out": "shapes without an inside",
         "saved_at": "when the file was last written, ISO 8601; only differences mean anything",
+        "timing": "where the time is from: saved (gaps between savings), lead time (of Label Studio), recording (of "
+        "the screen), none",
+        "seconds": "of the field, by a lead time or a recording; empty where there is none",
     },
     "outside_cells": {
         "arm": "see outside",

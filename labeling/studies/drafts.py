@@ -18,6 +18,7 @@ from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.weights.promotion import newest_publication
 from labeling.studies import cells, learned, limits
+from labeling.studies.cell_classes import classes_of_cells, most_frequent
 from labeling.studies.cells import Frame
 from labeling.studies.instructions import default_instructions
 from labeling.studies.models import Arm, Participant, Strata, Study, StudyField, Unit
@@ -72,7 +73,16 @@ def edit_draft(*, study: Study, arms: Sequence[ArmDocument], chosen: FieldChoice
     return study
 
 
+def decline_without_clock(study: Study) -> None:
+    """Time boxes have a length, and other units none. Raises Invalid."""
+    if study.unit == Unit.TIME and study.time_box_minutes is None:
+        raise Invalid(_("Time box, min: type after how many minutes the clock ends a field"), field="time_box_minutes")
+    if study.unit != Unit.TIME and study.time_box_minutes is not None:
+        raise Invalid(_("Time box, min: only time boxes have one; leave it empty"), field="time_box_minutes")
+
+
 def _save(study: Study, arms: Sequence[ArmDocument]) -> None:
+    decline_without_clock(study)
     limits.decline_past(study.retention_until)
     others = study.project.studies.exclude(pk=study.pk)
     if others.filter(name=study.name).exists():
@@ -122,6 +132,7 @@ class Candidate:
     value: float
     cell: int | None = None
     frame: Frame | None = None
+    group: str = ""  # name of its class, where strata are classes
 
 
 @transaction.atomic
@@ -141,7 +152,7 @@ def choose_fields(*, study: Study, measured: Any = None, strata: str = Strata.DE
     practice = study.training_per_arm * sets
     rng = np.random.Generator(np.random.PCG64(study.seed))
     order = [found[int(i)] for i in rng.permutation(len(found))]
-    halves = _halves(order[practice:], Strata(strata))
+    halves = _groups(order[practice:]) if strata == Strata.CLASS else _halves(order[practice:], Strata(strata))
     shared = {name: len(members) // sets * sets for name, members in halves.items()}
     if len(order) < practice or not any(shared.values()):
         raise _too_few(len(found), practice, sets, reasons)
@@ -165,6 +176,9 @@ def _candidates(study: Study) -> tuple[list[Candidate], str]:
     for image in usable.images:
         number, value = _of_reference(image, Strata(study.strata))
         have_cells += number > 0
+        if study.strata == Strata.CLASS:
+            found += _with_classes(image, study, number)
+            continue
         if study.unit == Unit.CELLS:
             found += _cells_of(image, study, value)
         elif number:
@@ -181,6 +195,30 @@ def _cells_of(image: Image, study: Study, value: float) -> list[Candidate]:
         of_cell = float(sampled.area) if study.strata == Strata.SIZE else value
         found.append(Candidate(image, 1, of_cell, sampled.number, sampled.frame))
     return found
+
+
+def _with_classes(image: Image, study: Study, number: int) -> list[Candidate]:
+    """The image, or its cells, each with its class; what has no class cannot stand in such a stratum."""
+    labels = labels_of(image)
+    class_of = classes_of_cells(image, labels)
+    if study.unit == Unit.CELLS:
+        return [
+            Candidate(image, 1, 0.0, sampled.number, sampled.frame, class_of[sampled.number])
+            for sampled in cells.sampled(labels, study.seed, image.pk)
+            if sampled.number in class_of
+        ]
+    usual = most_frequent(class_of.values())
+    return [Candidate(image, number, 0.0, group=usual)] if usual else []
+
+
+def _groups(found: list[Candidate]) -> dict[str, list[Candidate]]:
+    """By class, each in the order of the draw."""
+    groups: dict[str, list[Candidate]] = {}
+    for one in sorted(found, key=lambda one: one.group):
+        groups.setdefault(one.group, [])
+    for one in found:
+        groups[one.group].append(one)
+    return groups
 
 
 def _row(study: Study, one: Candidate, *, training: bool = False, stratum: str = "") -> StudyField:
@@ -214,8 +252,8 @@ def _exactly(measured: int, halves: dict[str, list[Candidate]], sets: int) -> di
         instead = _("{lower} or {upper}").format(lower=lower, upper=lower + step) if lower else str(step)
         raise Invalid(
             _(
-                "Measured fields: {n} cannot be shared. The fields lie in {halves} halves, and each of {sets} sets "
-                "gets equally many of each half, so the number is a multiple of {step}. Type {instead}."
+                "Measured fields: {n} cannot be shared. The fields lie in {halves} strata, and each of {sets} sets "
+                "gets equally many of each stratum, so the number is a multiple of {step}. Type {instead}."
             ).format(n=measured, halves=len(filled), sets=sets, step=step, instead=instead),
             field="measured",
         )
@@ -227,7 +265,7 @@ def _exactly(measured: int, halves: dict[str, list[Candidate]], sets: int) -> di
         )
         sizes = _(" and ").join(str(len(halves[name])) for name in filled)
         raise Invalid(
-            _("Measured fields: {n} is too many. After practice the halves hold {sizes} images. {instead}").format(
+            _("Measured fields: {n} is too many. After practice the strata hold {sizes} images. {instead}").format(
                 n=measured, sizes=sizes, instead=instead
             ),
             field="measured",
@@ -251,7 +289,7 @@ def _of_reference(image: Image, strata: Strata) -> tuple[int, float]:
     """How many cells the reference has, and the field's value for these strata. Raises Invalid without proposals."""
     areas = np.unique(labels_of(image), return_counts=True)
     area_of = {int(label): int(n) for label, n in zip(*areas, strict=True) if label}
-    if not area_of or strata == Strata.DENSITY:
+    if not area_of or strata in (Strata.DENSITY, Strata.CLASS):
         return len(area_of), len(area_of) / (image.width * image.height)
     if strata == Strata.SIZE:
         return len(area_of), float(np.median(list(area_of.values())))

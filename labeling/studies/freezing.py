@@ -18,14 +18,22 @@ from labeling.errors import Invalid, sentence
 from labeling.projects.models import Project
 from labeling.rounds.weights.promotion import newest_publication
 from labeling.studies import learned, limits, masks
-from labeling.studies.drafts import preview
+from labeling.studies.drafts import decline_without_clock, preview
 from labeling.studies.models import Arm, Item, Participant, Study, StudyField, Unit
 from labeling.studies.protocol import design
 from labeling.studies.protocol.declared import DECLARED
 from labeling.studies.protocol.documents import Conduct, Design, FieldDocument, FrozenProtocol, check_frozen
 from labeling.studies.protocol.upgrades import VERSION
 
-TOOLS_OF_THE_APP = frozenset(Arm.TOOLS) - {"point"}  # an arm with another tool would run somewhere else, untimed
+TOOLS_OF_THE_APP = frozenset(Arm.TOOLS)  # an arm with another tool would run somewhere else, untimed
+MARKS = frozenset({"box", "point"})  # what the machine makes masks from
+OUTCOMES: dict[str, str] = {
+    Unit.FIELDS: "active human seconds per field per reference cell, ratio of arithmetic means over readers",
+    Unit.CELLS: "active human seconds per sampled cell whose place is given per reference cell, ratio of arithmetic "
+    "means over readers",
+    Unit.TIME: "active human seconds per reference cell reached in a fixed time, ratio of arithmetic means over "
+    "readers",
+}
 # What a study has before it is frozen -> its name for people.
 NEEDED = {
     "consent_text": gettext_noop("consent text"),
@@ -69,6 +77,7 @@ def _declared(study: Study) -> None:
             raise Invalid(_("before freezing, the study needs: {what}").format(what=_(NEEDED[name])), field=name)
     limits.parse_protocol({name: getattr(study, name) for name in limits.PROTOCOL})
     limits.decline_past(study.retention_until)
+    decline_without_clock(study)
 
 
 def _arms_run_here(study: Study) -> None:
@@ -84,15 +93,30 @@ def _arms_run_here(study: Study) -> None:
             )
         if not arm.tools and arm.assistance == Arm.Assistance.NONE:
             raise Invalid(_("arm {name} has neither tools nor proposals").format(name=arm.name), field="arms")
-        if arm.assistance == Arm.Assistance.OWN_BOXES and "box" not in arm.tools:
-            raise Invalid(
-                _("arm {name} makes masks from the reader’s own boxes, so it needs the tool “box”").format(
-                    name=arm.name
-                ),
-                field="arms",
-            )
-    if study.arms.filter(assistance=Arm.Assistance.OWN_BOXES).exists():
+        if why := _without_masks(arm):
+            raise Invalid(why, field="arms")
+    in_two_sittings = study.arms.filter(assistance=Arm.Assistance.OWN_BOXES).exists()
+    if in_two_sittings and study.unit == Unit.TIME:
+        raise Invalid(
+            _("a time box is one sitting, and an arm here has two; choose another unit or another assistance"),
+            field="arms",
+        )
+    if in_two_sittings:
         masks.decline_without_models()
+
+
+def _without_masks(arm: Arm) -> str:
+    """Why this arm could give no mask, so that its quality could not be compared; "" where it can."""
+    if arm.assistance == Arm.Assistance.OWN_BOXES and not MARKS & {*arm.tools}:
+        return _("arm {name} makes masks from the reader’s own marks, so it needs the tool “box” or “point”").format(
+            name=arm.name
+        )
+    if arm.assistance == Arm.Assistance.NONE and {*arm.tools} <= {"point"}:
+        return _(
+            "arm {name} has only points, and a point has no extent whose quality could be compared; choose two "
+            "sittings as its assistance, or add a tool that outlines"
+        ).format(name=arm.name)
+    return ""
 
 
 def _fields_are_sound(study: Study) -> None:
@@ -211,12 +235,11 @@ def _protocol(
     elsewhere: list[str],
 ) -> FrozenProtocol:
     retention = study.retention_until
-    unit = "field" if study.unit == Unit.FIELDS else "sampled cell whose place is given"
     protocol: FrozenProtocol = {
         "version": VERSION,
         "name": study.name,
         "hypothesis": study.hypothesis,
-        "outcome": f"active human seconds per {unit} per reference cell, ratio of arithmetic means over readers",
+        "outcome": OUTCOMES[study.unit],
         "measurement": {"idle_after_s": study.idle_after_s, "blur_is_away": True},
         "analysis": {
             "reference": arms[0].name,
@@ -255,6 +278,7 @@ def _protocol(
 def _conduct(study: Study) -> Conduct:
     return {
         "unit": study.unit,
+        "time_box_minutes": study.time_box_minutes,
         "gap_days": study.gap_days,
         "sitting_minutes": study.sitting_minutes,
         "break_minutes": study.break_minutes,

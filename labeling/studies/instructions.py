@@ -26,6 +26,7 @@ class Step:
 
 TOOLS = {
     "box": Step("box", gettext_noop("Box: press at one corner of the cell, drag to the opposite one, let go."), "R"),
+    "point": Step("point", gettext_noop("Point: click once in the middle of the cell."), "O"),
     "polygon": Step(
         "polygon",
         gettext_noop("Polygon: click from point to point around the cell; click the first point to close."),
@@ -45,6 +46,11 @@ DECIDE = (
 
 def default_instructions(arm: Any) -> str:
     """The text of an arm whose coordinator wrote none. arm: documents.ArmDocument"""
+    if arm["assistance"] == OWN_BOXES and "box" not in arm["tools"]:
+        return _(
+            "First sitting: click once in the middle of every cell and give it its class. Second sitting: the points "
+            "come back with masks. Look at each mask, accept it where it fits, and correct it where it does not."
+        )
     if arm["assistance"] == OWN_BOXES:
         return _(
             "First sitting: draw a box around every cell and give it its class. Second sitting: the boxes come back "

@@ -154,8 +154,10 @@ PROTOCOL: dict[str, Rule] = {
         (
             ("fields", gettext_noop("fields: throughput with search and missed cells")),
             ("cells", gettext_noop("sampled single cells: handling, place given")),
+            ("time", gettext_noop("time boxes: how far in a fixed time")),
         ),
     ),
+    "time_box_minutes": Number(gettext_noop("Time box, min"), 1, 120, whole=True, optional=True),
     "gap_days": Number(gettext_noop("Days between two sittings"), 0, 365, whole=True),
     "sitting_minutes": Number(gettext_noop("Longest sitting, min"), 1, 480, whole=True, optional=True),
     "break_minutes": Number(gettext_noop("Break, min"), 1, 480, whole=True),

@@ -23,6 +23,7 @@ class Strata(models.TextChoices):
     DENSITY = "density", "density: cells of the reference in a field's area"
     SIZE = "size", "size: the median area of its reference cells"
     AMBIGUITY = "ambiguity", "ambiguity: how doubtful its newest proposals are"
+    CLASS = "class", "class: of the cell, or of most cells of the field"
 
 
 class Unit(models.TextChoices):
@@ -30,6 +31,7 @@ class Unit(models.TextChoices):
 
     FIELDS = "fields", "fields: throughput with search and missed cells"
     CELLS = "cells", "sampled single cells: handling, place given"
+    TIME = "time", "time boxes: how far in a fixed time"
 
 
 class StudyQuerySet(models.QuerySet["Study"]):
@@ -83,6 +85,9 @@ class Study(models.Model):
     strata = models.CharField("alike sets by", max_length=20, choices=Strata, default=Strata.DENSITY)
     exclusion_rules = models.TextField(blank=True)
     unit = models.CharField(max_length=10, choices=Unit, default=Unit.FIELDS)
+    time_box_minutes = models.PositiveIntegerField(
+        "time box, min", null=True, blank=True, help_text="after which the clock ends a field; of time boxes only"
+    )
     gap_days = models.PositiveIntegerField(
         "days between two sittings", default=0, help_text="from the own boxes to the verification of their masks"
     )
@@ -106,6 +111,9 @@ class Study(models.Model):
     protocol_sha256 = models.CharField(max_length=64, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    stamp_token = models.BinaryField(null=True, help_text="RFC 3161 token of the protocol's SHA-256, DER")
+    stamped_at = models.DateTimeField(null=True, help_text="when, as the token says")
+    stamped_by = models.CharField(max_length=200, blank=True, help_text="address of the time-stamping authority")
     frozen_at = models.DateTimeField(null=True)
     locked_at = models.DateTimeField(null=True)
     logs_interim_looks = models.BooleanField(
@@ -144,7 +152,7 @@ class Arm(models.Model):
     class Assistance(models.TextChoices):
         NONE = "none", "nothing is proposed"
         PROPOSALS = "proposals", "proposals are shown, to be accepted, rejected or edited"
-        OWN_BOXES = "own_boxes", "two sittings: own boxes, then the masks made from them are verified"
+        OWN_BOXES = "own_boxes", "two sittings: own boxes or points, then the masks made from them are verified"
 
     TOOLS = ("box", "polygon", "brush", "wand", "stamp", "extremes", "smart", "point")
 
@@ -326,6 +334,7 @@ class Sitting(models.Model):
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="sittings")
     begun_at = models.DateTimeField()
+    closes_at = models.DateTimeField(null=True, help_text="when the clock ends the field; null: it does not")
     ended_at = models.DateTimeField(null=True)
     end = models.CharField(max_length=10, choices=[("pause", "paused"), ("done", "done"), ("lost", "lost")], blank=True)
 

@@ -1,13 +1,15 @@
 """An arm that was read in another program: kept beside the study, described, and never tested against its arms."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from inference.documents.publication import Provenance
 from inference.masks import pack
 from inference.types import BoxMask
 from labeling.accounts.models import User
@@ -17,9 +19,12 @@ from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.errors import Invalid, WrongState
 from labeling.studies import limits
 from labeling.studies.amending import OUTSIDE_ARM, record
+from labeling.studies.clocks import BEGINNING
 from labeling.studies.labelme import Drawing, read_archive
-from labeling.studies.models import Amendment, Study, Unit
+from labeling.studies.models import Amendment, Study, StudyField, Unit
 from labeling.studies.protocol.documents import OutsideArm, OutsideReading
+
+NEVER = BEGINNING.isoformat()  # of files whose time of saving says nothing
 
 
 @transaction.atomic
@@ -29,21 +34,8 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
     Each file must be of one of the study's measured fields. Its cells become an immutable import layer of that field's
     image. Raises Invalid, WrongState.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)
-    if study.state != Study.State.RUNNING:
-        raise WrongState(_("an arm read elsewhere is added to a running study"))
-    if study.unit == Unit.CELLS:  # its references are single cells, in pixels of what is shown around them
-        raise Invalid(_("LabelMe’s files are of whole fields, and this study presents single cells"), field="archive")
-    name, reason = limits.ARM_NAME.parse(name, "name"), limits.REASON.parse(reason, "reason")
-    there = {arm["name"] for arm in outside_arms(study)}
-    if name in there or study.arms.filter(name=name).exists():
-        raise Invalid(_("an arm needs a name of its own"), field="name")
-    measured = list(study.fields.filter(training=False).select_related("image"))
-    fields = {f.image.name: f for f in measured}
-    if len(fields) < len(measured):
-        raise Invalid(
-            _("two fields of this study have one name, so LabelMe’s files do not say which is which"), field="archive"
-        )
+    study, name, reason = running(study, name, reason)
+    fields = fields_by_name(study)
     drawings = read_archive(content, {name: (f.image.width, f.image.height) for name, f in fields.items()})
     readings: list[OutsideReading] = []
     for drawing in drawings:
@@ -63,7 +55,50 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
         )
     tool = "LabelMe " + ", ".join(sorted({d.version for d in drawings}))
     arm: OutsideArm = {"name": name, "tool": tool, "readings": readings}
+    return record_arm(study=study, arm=arm, reason=reason, by=by)
+
+
+def running(study: Study, name: str, reason: str) -> tuple[Study, str, str]:
+    """The study with its row locked, and name and reason of an arm that it can take. Raises Invalid, WrongState."""
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if study.state != Study.State.RUNNING:
+        raise WrongState(_("an arm read elsewhere is added to a running study"))
+    if study.unit == Unit.CELLS:  # its references are single cells, in pixels of what is shown around them
+        raise Invalid(
+            _("files of other programs are of whole fields, and this study presents single cells"), field="archive"
+        )
+    if study.unit == Unit.TIME:
+        raise Invalid(_("no clock ended the fields in another program, and this study has time boxes"), field="archive")
+    name, reason = limits.ARM_NAME.parse(name, "name"), limits.REASON.parse(reason, "reason")
+    there = {arm["name"] for arm in outside_arms(study)}
+    if name in there or study.arms.filter(name=name).exists():
+        raise Invalid(_("an arm needs a name of its own"), field="name")
+    return study, name, reason
+
+
+def fields_by_name(study: Study) -> dict[str, StudyField]:
+    """The measured fields by the names of their images. Raises Invalid where two have one name."""
+    measured = list(study.fields.filter(training=False).select_related("image"))
+    fields = {f.image.name: f for f in measured}
+    if len(fields) < len(measured):
+        raise Invalid(
+            _("two fields of this study have one name, so the files do not say which is which"), field="archive"
+        )
+    return fields
+
+
+def record_arm(*, study: Study, arm: OutsideArm, reason: str, by: User) -> Amendment:
+    """The amendment that an arm was added."""
     return record(study=study, change={OUTSIDE_ARM: arm}, reason=reason, by=by)
+
+
+def load_cells(field: StudyField, states: Sequence[AnnotationState], provenance: Provenance) -> Layer:
+    """The cells as an immutable import layer of the field's image; classes are not compared, so they are left out."""
+    loaded = []
+    for state in states:
+        own = replace(state, label_class=None, derived_from=None, provenance=provenance)
+        loaded.append(Loaded(uuid.uuid4(), own))
+    return load_layer(image=field.image, kind=Layer.Kind.IMPORT, loaded=loaded)
 
 
 def outside_arms(study: Study) -> list[OutsideArm]:

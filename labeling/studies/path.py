@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from labeling.annotations.services import working_layer
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.projects.models import Membership
-from labeling.studies import limits, masks, removal
+from labeling.studies import limits, masks, removal, time_boxes
 from labeling.studies.amending import is_over, retention_of
 from labeling.studies.models import Item, Participant, Profession, Sitting, Study
 from labeling.studies.practice import skip_further_practice
@@ -164,14 +164,20 @@ def open_item(*, participant: Participant, item_id: int) -> Item:
     Membership.objects.get_or_create(project=item.sheet, user=participant.user, defaults={"role": "annotator"})
     working_layer(image=item.sheet.images.get(), user=participant.user)  # here, so that opening the page writes nothing
     item.sittings.filter(ended_at__isnull=True).update(ended_at=now, end="lost")
-    Sitting.objects.create(item=item, begun_at=now)
+    Sitting.objects.create(item=item, begun_at=now, closes_at=time_boxes.closes_at(item, now))
     return item
 
 
 @transaction.atomic
 def pause(*, participant: Participant, item_id: int) -> None:
-    """Stop the sitting: from here on the item takes no work until the reader goes on. Raises OutOfOrder."""
+    """Stop the sitting: from here on the item takes no work until the reader goes on. Raises OutOfOrder.
+
+    A field whose time is over is finished instead: nothing of it is left to go on with.
+    """
     item = _open(participant, item_id)
+    if time_boxes.is_over(item, timezone.now()):
+        complete(participant=participant, item_id=item_id)
+        return
     item.sittings.filter(ended_at__isnull=True).update(ended_at=timezone.now(), end="pause")
 
 

@@ -1,17 +1,49 @@
 """How a running study gets on and how well it is recorded, reader by reader: no result, and nothing by arm."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from labeling.annotations.models import ActivityBatch
 from labeling.studies.analysis.attribution import Checks, check
 from labeling.studies.models import Item, Participant, Sitting, Study
+from labeling.studies.path import next_item
 from labeling.studies.raw import batches_frame, events_frame, operations_frame
+
+LATE_DAYS = 7  # without work, although the next item can be opened
+NOT_ASKED = gettext_noop("has not answered the consent text")
+DECLINED = gettext_noop("did not take part")
+WITHDREW = gettext_noop("withdrew")
+DONE = gettext_noop("has read everything")
+READING = gettext_noop("is reading now")
+WAITS = gettext_noop("waits")
+CAN_GO_ON = gettext_noop("can go on")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a reader is, without the arm.
+
+    where       one of the words above, English
+    waits_until when the next item opens, where something has to be waited for
+    idle_days   whole days since the last work, None before any: no time of day, by which a colleague could be known
+    is_late     the reader could go on and has not for LATE_DAYS
+    """
+
+    where: str
+    waits_until: datetime | None = None
+    idle_days: int | None = None
+    is_late: bool = False
 
 
 @dataclass(frozen=True)
 class Progress:
     """One reader so far.
 
+    place        where the reader is now
     incomplete   sessions in which events are missing
     missing      events that are missing in all
     no_farewell  sessions that ended without the last batch: a crash
@@ -19,6 +51,7 @@ class Progress:
     """
 
     participant: Participant
+    place: Place
     total: int
     opened: int
     done: int
@@ -40,6 +73,7 @@ def _of_reader(participant: Participant) -> Progress:
     checks = _checks(participant)
     return Progress(
         participant=participant,
+        place=place_of(participant),
         total=len(items),
         opened=sum(item.state != Item.State.PLANNED for item in items),
         done=sum(item.state == Item.State.DONE for item in items),
@@ -50,6 +84,29 @@ def _of_reader(participant: Participant) -> Progress:
         no_farewell=sum(one.no_farewell for one in checks),
         lost=Sitting.objects.filter(item__participant=participant, end="lost").count(),
     )
+
+
+def place_of(participant: Participant, now: datetime | None = None) -> Place:
+    """Where the reader is. Of who has ended their part nothing more is said."""
+    now = now or timezone.now()
+    if participant.has_declined:
+        return Place(DECLINED)
+    if participant.withdrawn_at is not None:
+        return Place(WITHDREW)
+    if participant.consented_at is None:
+        since = participant.study.frozen_at or now
+        return Place(NOT_ASKED, is_late=(now - since).days >= LATE_DAYS)
+    sittings = Sitting.objects.filter(item__participant=participant)
+    if sittings.filter(ended_at__isnull=True).exists():
+        return Place(READING, idle_days=0)
+    item, opens = next_item(participant)
+    last: datetime = sittings.aggregate(last=Max("ended_at"))["last"] or participant.consented_at
+    idle_days = (now - last).days
+    if item is None:
+        return Place(DONE, idle_days=idle_days)
+    if opens is not None:
+        return Place(WAITS, waits_until=opens, idle_days=idle_days)
+    return Place(CAN_GO_ON, idle_days=idle_days, is_late=idle_days >= LATE_DAYS)
 
 
 def _checks(participant: Participant) -> list[Checks]:

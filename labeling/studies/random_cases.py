@@ -34,15 +34,20 @@ def sentences(numbers: Numbers) -> list[str]:
     """Of every arm: the crossed model on time and quality, the fully crossed analysis, and both measures at once."""
     found = [ABOUT]
     others = numbers["plan"]["others"]
+    level = per_cent_of(numbers["plan"]["confidence"])
     for k, arm in enumerate(others):
-        found += [_mixed(arm, measure, one) for measure, one in numbers["mixed"][k].items()]
-        found += _fully_crossed(arm, numbers["fully_crossed"][k])
-        found.append(_joint(arm, numbers["joint"][k]))
+        found += [_mixed(arm, measure, one, level) for measure, one in numbers["mixed"][k].items()]
+        found += _fully_crossed(arm, numbers["fully_crossed"][k], level)
+        found.append(_joint(arm, numbers["joint"][k], level))
         found.append(_specifications(arm, numbers["specifications"]))
     return found
 
 
-def _mixed(arm: str, measure: str, found: MixedNumbers) -> str:
+def per_cent_of(confidence: float) -> str:
+    return f"{100 * confidence:g} %"
+
+
+def _mixed(arm: str, measure: str, found: MixedNumbers, level: str) -> str:
     name = MEASURES[measure]
     if reason := not_computed(found):
         return f"Crossed model of {name}, {arm}: not computed ({reason})."
@@ -52,7 +57,7 @@ def _mixed(arm: str, measure: str, found: MixedNumbers) -> str:
     digits = 3 if measure == "seconds" else 4
     values = ", ".join(_component(found, component) for component in COMPONENTS)
     return (
-        f"Crossed model of {name}, {arm}: {effect} {found['estimate']:.{digits}f} (95 % CI "
+        f"Crossed model of {name}, {arm}: {effect} {found['estimate']:.{digits}f} ({level} CI "
         f"{found['low']:.{digits}f} to {found['high']:.{digits}f}), df {found['df']:.1f}, {p_value(found['p'])}; "
         f"variances of {scale}: {values}, residual {found['residual']:.5f}; {found['fields']} fields, "
         f"{found['readers']} readers."
@@ -71,7 +76,7 @@ def _component(found: MixedNumbers, component: str) -> str:
     return f"{COMPONENTS[component]} {'not told apart' if value is None else f'{value:.5f}'}"
 
 
-def _fully_crossed(arm: str, by_measure: dict[str, FullyCrossedNumbers]) -> list[str]:
+def _fully_crossed(arm: str, by_measure: dict[str, FullyCrossedNumbers], level: str) -> list[str]:
     """One sentence where all measures have the same reason, which is what every design of the app gives."""
     reasons = {not_computed(one) for one in by_measure.values()}
     if "" not in reasons:
@@ -83,13 +88,13 @@ def _fully_crossed(arm: str, by_measure: dict[str, FullyCrossedNumbers]) -> list
         name = "log seconds per cell" if measure == "seconds" else MEASURES[measure]
         found.append(
             "Fully crossed analysis (Obuchowski and Rockette, Dorfman, Berbaum and Metz, degrees of freedom by Hillis) "
-            f"of {name}, {arm}: difference {one['difference']:+.4f} (95 % CI {one['low']:+.4f} to {one['high']:+.4f}), "
-            f"df {one['df']:.1f}, {p_value(one['p'])}."
+            f"of {name}, {arm}: difference {one['difference']:+.4f} ({level} CI {one['low']:+.4f} to "
+            f"{one['high']:+.4f}), df {one['df']:.1f}, {p_value(one['p'])}."
         )
     return found
 
 
-def _joint(arm: str, found: JointNumbers) -> str:
+def _joint(arm: str, found: JointNumbers, level: str) -> str:
     if reason := not_computed(found):
         return f"Time and quality at once, {arm}: no region ({reason})."
     spread = [math.sqrt(found["covariance"][k][k]) for k in range(2)]
@@ -97,9 +102,9 @@ def _joint(arm: str, found: JointNumbers) -> str:
     reach = [math.sqrt(found["reach"]) * one for one in spread]
     low, high = (math.exp(found["log_ratio"] + sign * reach[0]) for sign in (-1, 1))
     return (
-        f"Time and quality at once, {arm} (Hotelling's 95 % region over {found['readers']} readers, df {found['df']}): "
-        f"ratio of geometric means {math.exp(found['log_ratio']):.3f} ({low:.3f} to {high:.3f}), difference of "
-        f"{found['measure']} {found['difference']:+.4f} ({found['difference'] - reach[1]:+.4f} to "
+        f"Time and quality at once, {arm} (Hotelling's {level} region over {found['readers']} readers, df "
+        f"{found['df']}): ratio of geometric means {math.exp(found['log_ratio']):.3f} ({low:.3f} to {high:.3f}), "
+        f"difference of {found['measure']} {found['difference']:+.4f} ({found['difference'] - reach[1]:+.4f} to "
         f"{found['difference'] + reach[1]:+.4f}), correlation {correlation:+.2f}. The ends are those of the region, "
         "wider than those of each measure alone."
     )

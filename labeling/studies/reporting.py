@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from labeling.studies import beside, bundle, plots, words
+from labeling.studies import beside, bundle, plots, registration, words
 from labeling.studies.amending import EXCLUDED, effective
 from labeling.studies.analysis import report
 from labeling.studies.clocks import LEFT_OUT, who_shares
@@ -86,7 +86,14 @@ def bundled(study: Study) -> bytes:
         frozen_sha256=study.protocol_sha256,
         amendments=protocol["amendments"],
         removed=not_recomputable(study),
-        registered={"frozen_at": _moment(study.frozen_at), "locked_at": _moment(study.locked_at)},
+        registered={
+            "frozen_at": _moment(study.frozen_at),
+            "locked_at": _moment(study.locked_at),
+            "stamped_at": _moment(study.stamped_at),
+            "stamped_by": study.stamped_by or None,
+        },
+        stamp=bytes(study.stamp_token) if study.stamp_token is not None else None,
+        registration=registration.markdown(study),
         key=signing_key(settings.SECRET_KEY),
     )
 

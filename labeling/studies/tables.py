@@ -118,6 +118,7 @@ def _readers(study: Study) -> pd.DataFrame:
     return table.astype({"experience_years": float, "input_ms": float, "frame_ms": float})
 
 
+OUTSIDE = ["arm", "tool", "field", "file", "cells", "left_out", "saved_at", "timing", "seconds"]
 READERS = [
     "participant",
     "consented",
@@ -188,13 +189,26 @@ def _outside(study: Study) -> dict[str, pd.DataFrame]:
         first = min((datetime.fromisoformat(r["saved_at"]) for r in arm["readings"]), default=BEGINNING)
         for r in arm["readings"]:
             saved = (datetime.fromisoformat(r["saved_at"]) - first + BEGINNING).isoformat()
-            files.append((arm["name"], arm["tool"], r["field"], r["file"], r["cells"], r["left_out"], saved))
+            files.append(
+                (
+                    arm["name"],
+                    arm["tool"],
+                    r["field"],
+                    r["file"],
+                    r["cells"],
+                    r["left_out"],
+                    saved,
+                    r.get("timing", "saved"),
+                    r.get("seconds"),
+                )
+            )
             of_layer[r["layer"]] = (arm["name"], r["field"])
     cells = [
         (*of_layer[str(a.layer_id)], a.mask_x, a.mask_y, a.mask_width, a.mask_height, _base64(a.mask_bits))
         for a in Annotation.objects.filter(layer__in=[uuid.UUID(layer) for layer in of_layer]).order_by("layer", "uid")
     ]
+    outside = pd.DataFrame(files, columns=OUTSIDE)
     return {
-        "outside": pd.DataFrame(files, columns=["arm", "tool", "field", "file", "cells", "left_out", "saved_at"]),
+        "outside": outside.astype({"seconds": float}),
         "outside_cells": pd.DataFrame(cells, columns=["arm", "field", *MASK]),
     }

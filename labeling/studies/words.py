@@ -96,6 +96,12 @@ def methods(protocol: Protocol, numbers: Numbers, *, sha256: str) -> list[str]:
 
 
 UNITS = {
+    "time": (
+        "One item is a whole field that the clock ends, so the times are of throughput in a fixed time: search is in "
+        "them. Counted are the cells of the reference that a drawn cell touches, and at least one; quality is of these "
+        "alone, because cells that the reader had not come to are not missed. The times are not comparable with those "
+        "of whole fields or of single cells, and never pooled with them."
+    ),
     "fields": (
         "One item is a whole field, so the times are of throughput: search and missed cells are in them. They are not "
         "comparable with times of single cells whose place is given, and never pooled with them."
@@ -116,11 +122,13 @@ def _conduct(protocol: Protocol) -> list[str]:
     found = [UNITS[conduct["unit"]]]
     if any(arm["assistance"] == "own_boxes" for arm in protocol["arms"]):
         found.append(
-            "In an arm with own boxes readers drew boxes in a first sitting, and models that the protocol fixed made "
-            f"masks from them. {conduct['gap_days']} days or more after the last box the readers verified and "
-            "corrected these in a second sitting. The active time of both sittings is the time of the field; the "
+            "In an arm of two sittings readers drew boxes or set points in the first, and models that the protocol "
+            f"fixed made masks from them. {conduct['gap_days']} days or more after the last one the readers verified "
+            "and corrected these in a second sitting. The active time of both sittings is the time of the field; the "
             "machine's time and the waiting are in neither."
         )
+    if minutes := conduct.get("time_box_minutes"):
+        found.append(f"After {minutes} min of sitting at a field it was finished by the clock as it stood.")
     if conduct["sitting_minutes"] is not None:
         found.append(
             f"After {conduct['sitting_minutes']} min of work at a stretch a break of {conduct['break_minutes']} min "
@@ -166,7 +174,7 @@ def _permutation(plan: PlanNumbers, protocol: Protocol, numbers: Numbers) -> str
 
 def _arm(arm: ArmDocument) -> str:
     tools = ", ".join(arm["tools"]) or "none"
-    shown = {"proposals": "proposals: yes", "own_boxes": "masks from own boxes"}.get(arm["assistance"], "proposals: no")
+    shown = {"proposals": "proposals: yes", "own_boxes": "masks from own marks"}.get(arm["assistance"], "proposals: no")
     if second := arm.get("second_tools"):
         tools = f"{tools}, then {', '.join(second)}"
     return f"{arm['name']} (tools: {tools}; {shown})"
@@ -179,7 +187,7 @@ def results(numbers: Numbers) -> list[str]:
         found += [of_arm(name, arm), of_cells(name, arm)]
     for contrast in numbers["contrasts"]:
         found += of_contrast(contrast, numbers["plan"])
-    found += [_of_outside(arm) for arm in numbers["outside_arms"]]
+    found += [of_outside(arm) for arm in numbers["outside_arms"]]
     return [*found, _of_record(numbers["checks"])]
 
 
@@ -231,13 +239,16 @@ def of_contrast(contrast: ContrastNumbers, plan: PlanNumbers) -> list[str]:
     return found
 
 
-def _of_outside(arm: OutsideNumbers) -> str:
+TIMES = {"saved": "between savings", "lead time": "of lead time", "recording": "of the screen recording", "none": ""}
+
+
+def of_outside(arm: OutsideNumbers) -> str:
     time = arm["seconds_per_cell"]
     if reason := not_computed(time):
         timed = f"no time ({reason})"
     else:
         timed = (
-            f"{time['median']:.2f} s per reference cell between savings (median of {time['n']} fields, mean "
+            f"{time['median']:.2f} s per reference cell {TIMES[arm['timing']]} (median of {time['n']} fields, mean "
             f"{time['mean']:.2f}, SD {time['sd']:.2f})"
         )
     drawn = (

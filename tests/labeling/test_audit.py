@@ -293,6 +293,7 @@ DOWNLOADS = {
     "round-log-file": ("round",),
     "compare-rounds-file": ("project",),
     "study-pdf": ("study",),
+    "study-registration": ("study",),
     "study-bundle": ("study",),
 }
 

@@ -182,6 +182,7 @@ SURFACES: dict[str, str] = {
     "interim-look": STUDY,
     "study-report": STUDY,
     "study-pdf": STUDY,
+    "study-registration": STUDY,
     "study-bundle": STUDY,
     "study-plot": STUDY,
     "participation": STUDY,

@@ -19,6 +19,7 @@ FRAGMENTS = {
 }  # fmt: skip
 FILES = {
     "compare-rounds-file", "export-round", "participation-receipt", "round-log-file", "study-bundle", "study-pdf",
+    "study-registration",
     "study-plot",
 }  # fmt: skip
 # They send on to a page of the table.

@@ -51,6 +51,7 @@ MAY_WRITE = {
     "round-export": AUDIT,
     "study-bundle": AUDIT,
     "study-pdf": AUDIT,
+    "study-registration": AUDIT,
     "image-table": AUDIT,
     "agreement-table": AUDIT,
     "consensus-votes": AUDIT,

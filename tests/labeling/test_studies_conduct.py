@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from labeling.annotations.active_time import Rules
 from labeling.annotations.models import ActivityBatch, Layer
-from labeling.annotations.services import Loaded, load_layer
+from labeling.annotations.services import Loaded, load_layer, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.errors import Invalid, WrongState
 from labeling.images.private_copies import copy_privately
@@ -24,12 +24,15 @@ from labeling.rounds.models import Publication
 from labeling.studies import freezing, masks, remaining, reporting, services
 from labeling.studies.analysis.fields import FIRST_SITTING, joined, read_fields
 from labeling.studies.drafts import FieldChoice
+from labeling.studies.instructions import steps_of, text_of
 from labeling.studies.models import Item, Participant, Sitting, Study
 from labeling.studies.outside import import_labelme
 from labeling.studies.references import mark_of, reference_of, size_of
-from labeling.studies.sheets import OfSheet
+from labeling.studies.sheets import OfSheet, make_sheet
 from labeling.studies.tables import tables_of
+from labeling.studies.templates import TEMPLATES
 from tests.factories import LabelClassFactory, MembershipFactory, UserFactory
+from tests.labeling.operations import cell, effect, operation
 from tests.labeling.pages import page_text, signed_in
 from tests.labeling.studies import agreed, draft, frozen, ten_fields, work
 
@@ -134,6 +137,58 @@ def test_a_template_fills_the_form_of_the_papers_study(project):
     assert form.initial["unit"] == "cells" and form.initial["gap_days"] == 1
     assert page.context["fields_form"].initial["measured"] == 50
     assert page.context["arm_forms"][1].initial["assistance"] == "own_boxes"
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_fills_everything_but_what_a_laboratory_alone_knows(project, name):
+    """Posted as it stands, with a name and a seed, it is a draft of the same arms in which four facts are missing."""
+    client = signed_in(project.owner)
+    address = f"{reverse('studies', args=[project.pk])}?template={name}"
+    context = client.get(address).context
+    sent = {"name": "From a template", "seed": "7"}
+    for form in (context["form"], context["fields_form"], *context["arm_forms"]):
+        for field in form:
+            value = field.value()
+            if value not in (None, "", []) and field.html_name not in sent:
+                sent[field.html_name] = value
+    if name == "boxcell-cells":
+        sent["measured"] = "20"  # the small fields of this test hold no 50 cells
+    answer = client.post(address, sent)
+    assert answer.status_code == 302, answer.context["form"].errors
+    study = Study.objects.get(name="From a template")
+    assert [arm.name for arm in study.arms.all()] == [arm["name"] for arm in TEMPLATES[name].arms]
+    assert study.sitting_minutes and study.practice_quality and study.hypothesis and study.exclusion_rules
+    empty = [field for field in freezing.NEEDED if not getattr(study, field)]
+    assert sorted(empty) == ["contact", "controller", "ethics_reference", "retention_until"]
+    arms = [check.missing for check in freezing.checks_of(study) if check.name == "Arms that run in this app"]
+    assert arms == [""]
+
+
+def test_points_prompt_masks_and_are_compared_by_these(project, django_capture_on_commit_callbacks):
+    """A click is no outline, so an arm of points alone is declined, and one of two sittings is read like boxes."""
+    alone = [{"name": "points", "tools": ["point"], "assistance": "none"}, OWN_BOXES[0]]
+    with pytest.raises(Invalid, match="arm points has only points"):
+        small(project, arms=alone, name="Points alone")
+    study = small(project, arms=TEMPLATES["points"].arms)
+    reader = study.participants.get(items__arm__position=2, items__position=1)
+    services.consent(participant=reader)
+    reader.refresh_from_db()
+    item = services.open_item(participant=reader, item_id=services.next_item(reader)[0].pk)
+    assert item.tools == ["point"] and [step.picture for step in steps_of(item)] == ["point"]
+    assert "click once in the middle" in text_of(item)
+    image = item.sheet.images.get()
+    uid = uuid.uuid4()
+    clicked = operation(effect(uid, cell((6.0, 7.0, 6.0, 7.0))), tool="point")
+    _, verdicts = write_operations(
+        layer=working_layer(image=image, user=reader.user), author=reader.user, operations=[clicked]
+    )
+    assert [verdict.verdict for verdict in verdicts] == ["accepted"]
+    with django_capture_on_commit_callbacks(execute=True):
+        services.complete(participant=reader, item_id=item.pk)
+    make_masks(item)
+    made = make_sheet(reader.items.get(field=item.field, part=Item.Part.VERIFY), masks.making_of(item).layer)
+    shown = Layer.objects.get(image__project=made, kind=Layer.Kind.PREDICTION).annotations.get()
+    assert (shown.x0, shown.y0, shown.x1, shown.y1) == (2, 4, 10, 10) and shown.mask_bits is not None
 
 
 def test_pseudonyms_follow_no_order_of_enrolment(project):

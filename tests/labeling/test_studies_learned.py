@@ -180,7 +180,7 @@ def test_too_few_images_say_how_many_can_be_used_and_why_the_others_cannot(proje
         (2, "Measured fields: 2 cannot be shared.* multiple of 4. Type 4."),
         (6, "Measured fields: 6 cannot be shared.* multiple of 4. Type 4 or 8."),
         (7, "Type 4 or 8"),
-        (12, "Measured fields: 12 is too many. After practice the halves hold 4 and 4 images. Type 8 or fewer"),
+        (12, "Measured fields: 12 is too many. After practice the strata hold 4 and 4 images. Type 8 or fewer"),
         (0, "not a whole number from 1 to"),
         ("nan", "not a whole number from 1 to"),
     ],

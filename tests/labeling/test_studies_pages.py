@@ -44,6 +44,7 @@ MATRIX = {
     ("post", "interim-look-former"): (302, 403, 403, 403, 403, 404, 404, 302),
     ("post", "interim-look"): (302, 403, 403, 403, 403, 404, 404, 302),
     ("get", "study-report"): MANAGERS,
+    ("get", "study-registration"): MANAGERS,
     ("get", "study-pdf"): MOVED,  # results are hidden until the lock
     ("get", "study-bundle"): MOVED,
     ("get", "study-plot"): (404, 404, 403, 403, 403, 404, 404, 302),

@@ -22,6 +22,7 @@ from labeling.errors import Invalid, WrongState
 from labeling.projects.models import Role
 from labeling.studies import reporting, services
 from labeling.studies.models import InterimLook, Participant, Removal, Sitting, Study
+from labeling.studies.progress import place_of
 from labeling.studies.removal import kept_until, recover, remove_raw_data
 from labeling.studies.tables import tables_of
 from tests.factories import MembershipFactory
@@ -76,6 +77,27 @@ def test_before_the_lock_the_report_is_progress_and_nothing_by_arm(study):
     assert "reduction" not in page and "Dice" not in page
     for route in ("study-pdf", "study-bundle"):
         assert client.get(reverse(route, args=[study.pk])).headers["Location"].endswith("/report/")
+
+
+def test_the_board_says_where_each_reader_is_and_who_is_late(study):
+    """By pseudonym, in whole days, and never in which arm."""
+    now = timezone.now()
+    reader = study.participants.get(number=1)
+    assert place_of(reader).where == "has not answered the consent text" and not place_of(reader).is_late
+    assert place_of(reader, now + timedelta(days=8)).is_late
+    reader = agreed(study)
+    assert place_of(reader).where == "can go on"
+    item = services.open_item(participant=reader, item_id=services.next_item(reader)[0].pk)
+    assert place_of(reader).where == "is reading now"
+    services.pause(participant=reader, item_id=item.pk)
+    later = place_of(reader, now + timedelta(days=9))
+    assert (later.where, later.idle_days, later.is_late) == ("can go on", 8, True)
+    page = signed_in(study.created_by).get(reverse("study-report", args=[study.pk])).content.decode()
+    assert "can go on" in page and "has not answered the consent text" in page
+    assert item.arm.name not in page
+    services.withdraw(participant=reader)
+    reader.refresh_from_db()
+    assert place_of(reader).where == "withdrew" and place_of(reader).idle_days is None
 
 
 def test_an_owner_looks_on_purpose_and_it_stands_in_report_pdf_and_bundle_for_good(study):

@@ -11,7 +11,7 @@ from labeling.errors import Invalid, sentence
 from labeling.studies import limits, services
 from labeling.studies.models import Arm, Study
 from labeling.studies.protocol.documents import ArmDocument
-from labeling.studies.templates import DEFAULT, TEMPLATES, Template
+from labeling.studies.templates import DEFAULT, TEMPLATES, WORDS, Template
 
 
 class LimitedField(forms.Field):
@@ -79,6 +79,9 @@ class StudyForm(forms.Form):
         initial="fields",
         help_text=_("what one item presents; times of cells and times of fields are never put together"),
     )
+    time_box_minutes = of(
+        "time_box_minutes", help_text=_("of time boxes: after so many minutes the clock ends a field; else empty")
+    )
     gap_days = of("gap_days", initial=0, help_text=_("in an arm of two sittings: from the own boxes to their masks"))
     sitting_minutes = of("sitting_minutes", help_text=_("of work at a stretch, then a break; empty: no rule"))
     break_minutes = of("break_minutes", initial=10)
@@ -110,6 +113,7 @@ class StudyForm(forms.Form):
         "repeats",
         "outlier_iqr",
         "quality_margin",
+        "time_box_minutes",
         "gap_days",
         "sitting_minutes",
         "break_minutes",
@@ -190,7 +194,11 @@ def arms_of_template(template: Template) -> tuple[ArmDocument, ...]:
 
 def given_by(template: Template) -> dict[str, object]:
     """The form's initial values; words in the language of who asks."""
-    return {name: gettext(value) if name == "hypothesis" else value for name, value in template.given.items()}  # type: ignore[arg-type]
+    found = dict(template.filled)
+    for name in WORDS:
+        if name in found:
+            found[name] = gettext(str(found[name]))
+    return found
 
 
 def arm_forms(request: HttpRequest, arms: tuple[ArmDocument, ...]) -> list[ArmForm]:

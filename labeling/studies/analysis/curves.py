@@ -36,6 +36,9 @@ def trends(fields: pd.DataFrame, value: str = "active_s", confidence: float = 0.
             cov_type="cluster", cov_kwds={"groups": pd.factorize(rows["participant"])[0]}, use_t=True
         )
         low, high = fit.conf_int(alpha=1 - confidence).loc["position"]
+        if not np.isfinite([low, high]).all():
+            found.append(NotEstimated(f"{arm}: the fields do not vary, so a trend has no interval"))
+            continue
         change, least, most = (100 * (float(np.exp(x)) - 1) for x in (fit.params["position"], low, high))
         found.append(Trend(str(arm), change, least, most, len(rows)))
     return found

@@ -7,7 +7,7 @@ import pandas as pd
 
 from labeling.annotations.active_time import Rules
 from labeling.studies.analysis.attribution import OTHER, PHASES, attribute, totals
-from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality
+from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality, reached
 from labeling.studies.protocol.documents import ArmFlow, Flow
 
 Tables = dict[str, pd.DataFrame]
@@ -16,10 +16,11 @@ FIRST_SITTING = "first sitting, counted with the second"
 DETECTION = tuple(Detection.__dataclass_fields__)
 
 
-def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
+def read_fields(tables: Tables, rules: Rules, unit: str = "fields") -> pd.DataFrame:
     """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts, why not.
 
     tables   after `joined`
+    unit     models.Unit; of time boxes the reference is what the reader came to, and reference_cells how many these are
 
     Quality (dice, pq, and DETECTION) is of finished fields alone: an unfinished one is no statement about quality.
     """
@@ -31,6 +32,9 @@ def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
     times = item_times(tables, rules).reindex(items["item"]).reset_index(drop=True)
     for name in times.columns:
         items[name] = times[name].to_numpy()
+    if unit == "time":
+        tables = _as_far_as_reached(items, tables)
+        items["reference_cells"] = [_reached_cells(row, tables) for row in items.itertuples()]
     found = [_quality(row, tables) for row in items.itertuples()]
     for name in ("dice", "pq"):
         items[name] = [getattr(quality, name) if quality else np.nan for quality in found]
@@ -101,14 +105,54 @@ def _why_not(row: Any) -> str:
     return ""
 
 
+def _as_far_as_reached(items: pd.DataFrame, tables: Tables) -> Tables:
+    """With a reference of its own for each finished item: the cells that the reader came to; of none the first one, so
+    that a reader who reached nothing has spent the time on one cell, which is missed."""
+    nobody = tables["reference_cells"].iloc[:0]
+    parts = [nobody.assign(item="")]
+    finished = items[items["state"] == "done"]
+    for row in finished.itertuples():
+        own = _reached_of(row, tables)
+        parts.append(own.assign(item=row.item))
+    found = dict(tables)
+    found["reached"] = pd.concat(parts, ignore_index=True)
+    return found
+
+
+def _reached_of(row: Any, tables: Tables) -> pd.DataFrame:
+    reference = _rows_of(tables["reference_cells"], "field", row.field)
+    cells = _rows_of(tables["cells"], "item", row.item)
+    size = (int(row.width), int(row.height))
+    is_flipped = bool(row.repeat)
+    own = reached(cells, reference, size, flipped=is_flipped)
+    return own if len(own) else reference.iloc[:1]
+
+
+def _rows_of(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
+    return table[table[column] == value]
+
+
+def _reached_cells(row: Any, tables: Tables) -> int:
+    """How many cells the reader of a finished item came to; of another one how many its reference has."""
+    if row.state != "done":
+        return int(row.reference_cells)
+    own = _rows_of(tables["reached"], "item", row.item)
+    return len(own)
+
+
+def _reference_of(row: Any, tables: Tables) -> pd.DataFrame:
+    """The cells that an item is measured against."""
+    if "reached" in tables:
+        return _rows_of(tables["reached"], "item", row.item)
+    return _rows_of(tables["reference_cells"], "field", row.field)
+
+
 def _quality(row: Any, tables: Tables) -> FieldQuality | None:
     """Of a finished field whose reference has cells; a second reading was drawn on the mirror image."""
-    references = tables["reference_cells"]
-    reference = references[references["field"] == row.field]
+    reference = _reference_of(row, tables)
     if row.state != "done" or row.withdrawn or not len(reference):
         return None
-    annotated = tables["cells"]
-    cells = annotated[annotated["item"] == row.item]
+    cells = _rows_of(tables["cells"], "item", row.item)
     size = (int(row.width), int(row.height))
     return measured_quality(cells, reference, size, flipped=bool(row.repeat))
 

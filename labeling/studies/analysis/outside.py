@@ -11,6 +11,19 @@ RESERVATION = (
     "Read in another program, so not compared: there are no raw events, order and conditions were not controlled, and "
     "the time is the gap between two savings, with pauses, loading and everything else that happened in it."
 )
+NOT_COMPARED = (
+    "Read in another program, so not compared: order and conditions were not controlled, and the arms of this app are "
+    "timed by raw events, which is another instrument. "
+)
+RESERVATIONS = {
+    "saved": RESERVATION,
+    "lead time": NOT_COMPARED
+    + "The time is Label Studio's lead time, from opening a task to submitting it, with every pause in it.",
+    "recording": NOT_COMPARED
+    + "The time was read off a screen recording by a person, with pauses and loading in it, as finely as they read.",
+    "none": NOT_COMPARED + "There is no time.",
+}
+NO_TIME = "the files say no time, and no table of times came with them"
 UNTIMED = "the files were written faster than anybody draws: they were copied, and when they were saved is lost"
 
 
@@ -23,11 +36,15 @@ def describe(tables: dict[str, pd.DataFrame]) -> list[OutsideNumbers]:
     found: list[OutsideNumbers] = []
     for arm, rows in tables["outside"].groupby("arm", sort=True):
         fields = rows.assign(at=pd.to_datetime(rows["saved_at"])).sort_values(["at", "field"])
-        seconds = fields["at"].diff().dt.total_seconds()
+        timing = (
+            str(fields["timing"].iloc[0]) if "timing" in fields else "saved"
+        )  # a bundle of before had LabelMe alone
+        gaps = timing == "saved"
+        seconds = fields["at"].diff().dt.total_seconds() if gaps else fields["seconds"].astype(float)
         true = _reference_sizes(tables, fields["field"].tolist())
-        rate = [s / true[f][0] for s, f in zip(seconds, fields["field"], strict=True) if s == s]  # NaN: the first
+        rate = [s / true[f][0] for s, f in zip(seconds, fields["field"], strict=True) if s == s]  # NaN: it has none
         drawn = fields["cells"].tolist()[1:]
-        copied = any(s < FASTEST_S * n for s, n in zip(seconds.tolist()[1:], drawn, strict=True) if n)
+        copied = gaps and any(s < FASTEST_S * n for s, n in zip(seconds.tolist()[1:], drawn, strict=True) if n)
         quality = [_quality(tables, str(arm), field, true[field][1]) for field in fields["field"]]
         cells = sum((one.detection for one in quality), Detection())
         found.append(
@@ -39,11 +56,12 @@ def describe(tables: dict[str, pd.DataFrame]) -> list[OutsideNumbers]:
                 "cells": int(fields["cells"].sum()),
                 "left_out": int(fields["left_out"].sum()),
                 "timed_fields": 0 if copied else len(rate),
-                "seconds_per_cell": _summary(rate, copied),
+                "timing": timing,
+                "seconds_per_cell": _summary(rate, copied) if gaps or rate else not_known(NO_TIME),
                 "dice": sum(one.dice for one in quality) / len(quality),
                 "pq": sum(one.pq for one in quality) / len(quality),
                 "detection": counts_of(cells),
-                "reservation": RESERVATION,
+                "reservation": RESERVATIONS[timing],
             }
         )
     return found

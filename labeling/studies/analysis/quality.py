@@ -176,6 +176,22 @@ def measured_quality(
     return FieldQuality(float(dice(true > 0, found > 0)), float(panoptic(table).pq), detection(table))
 
 
+def reached(
+    cells: pd.DataFrame, reference: pd.DataFrame, size: tuple[int, int], *, flipped: bool = False
+) -> pd.DataFrame:
+    """The rows of the reference whose cell shares a pixel with a drawn one: as far as a reader has come in a time box.
+
+    Arguments as for `measured_quality`.
+    """
+    masks = cells[cells["bits"] != ""]
+    true, found = labels_of(_masks(reference), *size), labels_of(_masks(masks), *size)
+    if flipped:
+        found = np.ascontiguousarray(found[:, ::-1])
+    touched = np.unique(true[found > 0])
+    places = [int(k) - 1 for k in touched if k]
+    return reference.iloc[places]
+
+
 def _masks(rows: pd.DataFrame) -> list[tuple[int, BoxMask]]:
     return [
         (k, BoxMask(int(r.x), int(r.y), unpack(base64.b64decode(r.bits), int(r.width), int(r.height))))

@@ -46,13 +46,14 @@ def compute(tables: Tables, protocol: Protocol) -> Numbers:
     tables = joined(tables)
     plan = plan_of(protocol)
     rules = Rules(plan.idle_after_s, plan.blur_is_away)
-    fields = read_fields(tables, rules)
+    fields = read_fields(tables, rules, plan.unit)
     counted = fields[fields["counts"]]
     kept, outliers = without_outliers(counted, plan.outlier_iqr)
     analysed = _complete(kept, plan)
     fields = _marked(fields, outliers, analysed)
     arms = [arm for arm in (plan.reference, *plan.others) if (analysed["arm"] == arm).any()]
     by_arm = {arm: analysed[analysed["arm"] == arm] for arm in arms}
+    clock = Clock(tables, counted["item"], blur_is_away=plan.blur_is_away)
 
     def of_arms(what: Callable[[str], Any]) -> list[Any]:
         """One entry for each arm that is compared with the reference, or why there is none."""
@@ -76,8 +77,8 @@ def compute(tables: Tables, protocol: Protocol) -> Numbers:
             "joint": of_arms(lambda arm: _joint(analysed, arm, plan)),
             "trends": attempt(lambda: curves.trends(analysed)),
             "carry_over": of_arms(lambda arm: _carry_over(analysed, arm, plan)),
-            "sensitivity": cut_offs(tables, analysed, plan),
-            "specifications": specifications(tables, counted, plan),
+            "sensitivity": cut_offs(clock, analysed, plan),
+            "specifications": specifications(clock, counted, plan),
             "readers": rates(analysed).to_dict("records"),
             "rereading": attempt(lambda: rereading(fields)),
             "between_readers": {arm: agreement.between_readers(rows) for arm, rows in by_arm.items()},
@@ -189,10 +190,9 @@ class CutOffFound:
     contrasts: list[CutOffContrast | NotEstimated]
 
 
-def cut_offs(tables: Tables, analysed: pd.DataFrame, plan: Plan) -> list[CutOffFound]:
+def cut_offs(clock: Clock, analysed: pd.DataFrame, plan: Plan) -> list[CutOffFound]:
     """The primary comparison under every idle cut-off: active and idle seconds of the fields analysed, both arms
     together, and each arm's ratio with its interval."""
-    clock = Clock(tables, analysed["item"], blur_is_away=plan.blur_is_away)
     rows = []
     for cut_off in sorted({*CUT_OFFS_S, plan.idle_after_s}):
         times = clock.times(cut_off).reindex(analysed["item"])

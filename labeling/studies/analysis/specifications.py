@@ -87,12 +87,11 @@ class Clock:
         return intervals.assign(ms=ms)
 
 
-def specifications(tables: Tables, counted: pd.DataFrame, plan: Plan) -> list[Specification | NotEstimated]:
-    """Every combination, arm by arm. counted: fields that count, before the rule for outliers.
+def specifications(clock: Clock, counted: pd.DataFrame, plan: Plan) -> list[Specification | NotEstimated]:
+    """Every combination, arm by arm. clock: of the fields counted; counted: before the rule for outliers.
 
     A specification that gives no ratio is named with the reason; what the protocol declares is always among them.
     """
-    clock = Clock(tables, counted["item"], blur_is_away=plan.blur_is_away)
     cut_offs = sorted({*CUT_OFFS_S, plan.idle_after_s})
     rules = sorted({*OUTLIERS, plan.outlier_iqr}, key=lambda iqr: -1.0 if iqr is None else iqr)
     found: list[Specification | NotEstimated] = []

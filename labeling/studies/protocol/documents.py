@@ -97,10 +97,12 @@ class Conduct(TypedDict):
     """How readers go through the study: what they read, breaks, practice, and the gap between two sittings.
 
     unit              models.Unit
+    time_box_minutes  after which the clock ends a field; absent before there were time boxes
     practice_quality  Dice to be reached in practice before the measured items; None: no criterion
     """
 
     unit: str
+    time_box_minutes: NotRequired[int | None]
     gap_days: int
     sitting_minutes: int | None
     break_minutes: int
@@ -191,7 +193,12 @@ def check_frozen(protocol: FrozenProtocol) -> None:
 
 
 class OutsideReading(TypedDict):
-    """A field that was read in another program."""
+    """A field that was read in another program.
+
+    saved_at  when its file was last written; outside.NEVER where that says nothing
+    timing    where its time is from (other_programs.py); absent: the gap since the saving before
+    seconds   its time; None where there is none
+    """
 
     field: int
     layer: str
@@ -199,6 +206,8 @@ class OutsideReading(TypedDict):
     cells: int
     left_out: int
     saved_at: str
+    timing: NotRequired[str]
+    seconds: NotRequired[float | None]
 
 
 class OutsideArm(TypedDict):
@@ -279,6 +288,7 @@ class OutsideNumbers(CountedArm):
     cells: int
     left_out: int
     timed_fields: int
+    timing: str
     reservation: str
 
 

@@ -16,3 +16,16 @@ for (const form of document.querySelectorAll(".study-leave")) {
     leave();
   });
 }
+
+// A field in a time box: the server says how many seconds are left, the page's own clock counts them.
+const clock = document.getElementById("study-clock");
+if (clock) {
+  const end = performance.now() + 1000 * Number(clock.dataset.seconds);
+  const show = () => {
+    const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
+    clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    if (left > 0) setTimeout(show, 250);
+    else document.getElementById("study-time-over").requestSubmit();
+  };
+  show();
+}
