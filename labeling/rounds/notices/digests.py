@@ -80,4 +80,4 @@ def _text(project: Project, to: User, shown: Sequence[Notification]) -> MailText
 
 
 def absolute_path(path: str) -> str:
-    return settings.SITE_URL + path
+    return settings.SITE_ORIGIN + path
