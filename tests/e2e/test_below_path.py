@@ -1,6 +1,6 @@
-"""Boxwise below a path of a host that others use as well: https://lab.example/boxwise/, by a real nginx and a real browser.
+"""Boxwise below a path of a host that others use as well: https://lab.example/boxwise/.
 
-Whatever leaves the path meets the other site at that host, which answers 418 to everything.
+With a real nginx and a real browser. Whatever leaves the path meets the other site at that host, which answers 418.
 """
 
 import json
@@ -49,6 +49,7 @@ http {
             proxy_pass http://127.0.0.1:WEB;
             proxy_http_version 1.1;
             proxy_buffering off;
+            proxy_request_buffering off;
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-Proto http;
             proxy_set_header X-Forwarded-For $remote_addr;
@@ -77,11 +78,11 @@ def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A whole Boxwise behind the proxy; `address` is that of the proxy."""
     port = free_port()
     settings = {"SITE_URL": f"http://localhost:{port}{PATH}", "BEHIND_PROXY": "1", "LOG_FORMAT": "line"}
-    with own_boxwise("below", env=settings) as instance:
-        with nginx(tmp_path_factory.mktemp("nginx"), port=port, web=instance.port):
-            instance.address = f"http://localhost:{port}{PATH}"
-            wait_for(lambda: answers(f"{instance.address}/livez"), 30, "the proxy")
-            yield instance
+    folder = tmp_path_factory.mktemp("nginx")
+    with own_boxwise("below", env=settings) as instance, nginx(folder, port=port, web=instance.port):
+        instance.address = f"http://localhost:{port}{PATH}"
+        wait_for(lambda: answers(f"{instance.address}/livez"), 30, "the proxy")
+        yield instance
 
 
 def answers(address: str) -> bool:
@@ -185,8 +186,8 @@ def test_no_page_names_an_address_outside_the_path(below: Running, image: int):
     while waiting and len(seen) < MOST_PAGES:
         here = waiting.pop(0)
         answer = browser.get(below.address.removesuffix(PATH) + here)
-        if "text/html" not in answer.headers.get("Content-Type", ""):
-            continue
+        if "text/html" not in answer.headers.get("Content-Type", "") or here.endswith(".zip"):
+            continue  # a file; the round of this project has none
         assert answer.status_code == 200, (here, answer.status_code)
         references = References()
         references.feed(answer.text)
@@ -207,7 +208,7 @@ def test_the_client_and_links_in_mail_know_the_path(below: Running, image: int):
         "print(token_of(User.objects.get(is_superuser=True)))"
     ).splitlines()
     assert printed[-2] == f"{below.address}/accounts/mine/"
-    code = "import boxwise; found = list(boxwise.Client().projects()); print(len(list(found[0].images())))"
+    code = "import boxwise; found = list(boxwise.Client().projects()); print(len(list(found[0].images)))"
     environment = os.environ | {"BOXWISE_URL": below.address, "BOXWISE_TOKEN": printed[-1]}
     environment["PYTHONPATH"] = f"{ROOT / 'client'}"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
