@@ -1,9 +1,9 @@
 """python -m tools.sbom FILE: the list of all that Boxwise is made of (CycloneDX 1.6, JSON), with the licence of each.
 
 Python packages are those of requirements.lock, with its hashes; JavaScript packages are those of
-frontend/package-lock.json; weights are those of inference/weights. A licence is what the installed package states. Two runs on one commit with the same
-packages write the same bytes. Where a package states none, STATED names it, and the command fails for one that neither
-names.
+frontend/package-lock.json; weights are those of inference/weights. A licence is what the installed package states.
+Where a package states none, STATED names it, and the command fails for one that neither names. Two runs on one commit
+with the same packages write the same bytes.
 """
 
 import argparse
@@ -41,7 +41,7 @@ SPDX = {
     "MIT License": "MIT", "BSD License": "BSD-3-Clause", "Apache Software License": "Apache-2.0",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0", "Python Software Foundation License": "PSF-2.0",
     "GNU Affero General Public License v3 or later (AGPLv3+)": "AGPL-3.0-or-later", "ISC License (ISCL)": "ISC",
-    "3-Clause BSD License": "BSD-3-Clause", "FreeBSD": "BSD-2-Clause", "BSD": "BSD-3-Clause",
+    "3-Clause BSD License": "BSD-3-Clause", "FreeBSD": "BSD-2-Clause", "BSD": "BSD-3-Clause", "Apache": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0", "MPL-2.0 AND MIT": "MPL-2.0 AND MIT", "Apache 2.0": "Apache-2.0",
     "BSD 3-Clause OR Apache-2.0": "BSD-3-Clause OR Apache-2.0", "Other/Proprietary License": "",
     "NVIDIA Proprietary Software": "LicenseRef-NVIDIA-Proprietary",

@@ -1,4 +1,4 @@
-"""From an offline bundle to everything installed: `python3 -m labeling.server.offline BUNDLE` (its install.sh calls it).
+"""From an offline bundle to everything installed: `python3 -m labeling.server.offline BUNDLE` (install.sh calls it).
 
 `make bundle` writes a bundle on a machine with a network (tools/bundle.py): this checkout with its built front end,
 wheels of all packages, and the hash of each file. Here nothing is fetched. Standard library only.
@@ -84,9 +84,11 @@ def install(bundle: Path) -> None:
     own: list[str | Path] = ["--no-deps", "--no-build-isolation"]
     own += ["--editable", bootstrap.ROOT / "client", "--editable", bootstrap.ROOT]
     run("Installing Boxwise itself", [*pip, *own], env=env)
-    bootstrap.compile_kernels()
     (bootstrap.BUILD / "bundle").write_text(str(bundle))
-    torch = "cpu" if "+cpu-" in " ".join(path.name for path in (bundle / WHEELS).glob("torch-*")) else "cuda"
+    wheels = [path.name for path in (bundle / WHEELS).glob("torch-*.whl")]
+    if wheels:  # else a web server, which fuses nothing
+        bootstrap.compile_kernels()
+    torch = "cpu" if any("+cpu-" in name for name in wheels) else "cuda"
     (bootstrap.BUILD / "torch").write_text(torch)
     bootstrap.set_done("python", bootstrap.python_made_from(torch))
     say(f"Boxwise is installed in {bootstrap.ROOT}: {bootstrap.VENV / 'bin' / 'boxwise'} up starts it.")

@@ -107,7 +107,7 @@ def page(below: Running, browser: "Browser") -> Iterator["Page"]:
 
     def look(response: object) -> None:
         url, status = response.url, response.status  # type: ignore[attr-defined]
-        if url.startswith(origin) and not url.startswith(f"{below.address}/"):
+        if url.startswith(origin) and not f"{url}/".startswith(f"{below.address}/"):
             strayed.append(url)
         if status >= 400:
             failed.append(f"{status} {url}")
@@ -142,6 +142,7 @@ def test_pages_upload_a_file_keep_the_theme_and_sign_out(below: Running, page: "
     page.locator("input[name=name]").fill("Below a path")
     page.get_by_role("button", name="Create project").click()
     page.locator("input[type=file]").first.set_input_files(tmp_path / "below.png")
+    page.get_by_role("button", name="Upload", exact=True).click()
     page.get_by_text("below.png").first.wait_for()
     wait_for(lambda: page.locator("img[src*='/thumbnail/']").count() == 1, 60, "the thumbnail")
     page.locator("[data-theme-toggle]").first.click()
