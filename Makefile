@@ -81,6 +81,6 @@ bench: ## measure: the demo's full round, the server under 10,000 boxes (docs/be
 	@$(SETUP)
 	@$(BIN)/python -m tests.bench
 
-load: ## measure: many people at once on a whole Boxwise; LOAD_PEOPLE=50,200 LOAD_SECONDS=600 LOAD_CELLS=10000
+load: ## measure: many people at once on a whole Boxwise, every row of docs/scaling.md (LOAD_PEOPLE=50,200 LOAD_SECONDS=60 ...)
 	@$(SETUP)
 	@$(BIN)/python -m tests.bench load
