@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.browser,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed here"),
 ]
 PATH = "/boxwise"
@@ -79,7 +79,7 @@ def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     port = free_port()
     settings = {"SITE_URL": f"http://localhost:{port}{PATH}", "BEHIND_PROXY": "1", "LOG_FORMAT": "line"}
     folder = tmp_path_factory.mktemp("nginx")
-    with own_boxwise("below", env=settings) as instance, nginx(folder, port=port, web=instance.port):
+    with own_boxwise("below", env=settings, patience=600) as instance, nginx(folder, port=port, web=instance.port):
         instance.address = f"http://localhost:{port}{PATH}"
         wait_for(lambda: answers(f"{instance.address}/livez"), 30, "the proxy")
         yield instance
