@@ -9,7 +9,7 @@ SETUP = command -v $(PYTHON) >/dev/null || { echo "Boxwise needs Python 3.11 or 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev stop test test-slow production-test check audit shrink format bench load
+.PHONY: help setup demo up dev stop test test-slow production-test check audit sbom bundle shrink format bench load
 
 help: ## show this list
 	@echo "Boxwise: make TARGET, with PORT= and BOXWISE_DATA_DIR= for a second instance, TORCH=cpu to install without CUDA"
@@ -58,6 +58,14 @@ audit: ## known vulnerabilities of the packages (where the advisories can be rea
 	@$(SETUP)
 	$(BIN)/python -m tools.audit
 
+sbom: ## all that Boxwise is made of and the licence of each, as CycloneDX (FILE=boxwise.cdx.json)
+	@$(SETUP)
+	@$(BIN)/python -m tools.sbom $(or $(FILE),boxwise.cdx.json)
+
+bundle: ## one release for machines without a network (FOLDER=, PACKAGES=all, cpu or web); docs/operations.md
+	@$(SETUP)
+	@$(BIN)/python -m tools.bundle $(or $(FOLDER),boxwise-bundle) --packages $(or $(PACKAGES),all)
+
 shrink: ## take out of the lists of exceptions what keeps the limits by now
 	@$(SETUP)
 	$(BIN)/python -m tools.ratchet --update
@@ -73,6 +81,6 @@ bench: ## measure: the demo's full round, the server under 10,000 boxes (docs/be
 	@$(SETUP)
 	@$(BIN)/python -m tests.bench
 
-load: ## measure: many people at once on a whole Boxwise; LOAD_PEOPLE=50,200 LOAD_SECONDS=600 LOAD_CELLS=10000
+load: ## measure: many people at once on a whole Boxwise, every row of docs/scaling.md (LOAD_PEOPLE=50,200 LOAD_SECONDS=60 ...)
 	@$(SETUP)
 	@$(BIN)/python -m tests.bench load

@@ -1,4 +1,4 @@
-/** Puts the workspace into `<div id="workspace" data-image="12" data-api="/api/v1/">`. */
+/** Puts the workspace into `<div id="workspace" data-image="12">`. */
 import { speakAs, t } from "./locale/locale";
 import "./ui/workspace.css";
 import { PACE, type Pace } from "./editor/live_updates";
@@ -6,6 +6,7 @@ import { open } from "./editor/opening";
 import { adjudicate, type Adjudication } from "./adjudication/page";
 import { compare, type Comparison } from "./compare/page";
 import { openGallery, type Gallery } from "./gallery/page";
+import { apiBase } from "./sync/addresses";
 import { Api, ApiError } from "./sync/api";
 import { TOOL_SET } from "./tools";
 import { Shell } from "./ui/shell";
@@ -29,10 +30,9 @@ declare global {
 async function mount(root: HTMLElement): Promise<void> {
   root.classList.add("bw");
   const image = Number(root.dataset.image);
-  const base = root.dataset.api ?? "/api/v1/";
   try {
     const words = speakAs(document.documentElement.lang);
-    const opening = open(new Api(base), image, TOOL_SET, { ...PACE, ...window.boxwisePace });
+    const opening = open(new Api(apiBase()), image, TOOL_SET, { ...PACE, ...window.boxwisePace });
     await Promise.allSettled([words, opening]);
     const editor = await opening;
     const shell = new Shell(root, editor); // the tissue is on its way while the cells are
@@ -103,7 +103,7 @@ async function mountPage(root: HTMLElement, show: (api: Api) => Promise<void>): 
   const status = root.querySelector("[data-status]");
   try {
     await speakAs(document.documentElement.lang);
-    await show(new Api(root.dataset.api ?? "/api/v1/"));
+    await show(new Api(apiBase()));
   } catch (error) {
     status?.setAttribute("role", "alert");
     status?.classList.add("error");

@@ -61,9 +61,9 @@ def unknown(request: HttpRequest) -> JsonResponse:
     308 and not the 301 of Django's APPEND_SLASH: clients repeat a POST after a 308 as a POST, with its body. After a
     301 they send a GET, which succeeds and stores nothing.
     """
-    address = request.path_info + "/"
+    address = request.path + "/"
     try:
-        found = resolve(address).url_name if not request.path_info.endswith("/") else None
+        found = resolve(request.path_info + "/").url_name if not request.path_info.endswith("/") else None
     except Resolver404:
         found = None
     if found in (None, unknown.__name__):

@@ -28,6 +28,12 @@ if not _names and not DEBUG:
 # Probes of the machine itself ask at its local address, whatever names people use.
 ALLOWED_HOSTS = [*_names, "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
+# Where people reach the site, for the links in mail and webhooks. A path in it (https://lab.example/boxwise) is where
+# all pages, the API and static files lie.
+SITE_URL = environment.site_url(_names, CSRF_TRUSTED_ORIGINS)
+BASE_PATH = environment.base_path(SITE_URL)  # "" or "/boxwise"
+SITE_ORIGIN = SITE_URL.removesuffix(BASE_PATH)  # reverse() gives addresses with the path
+FORCE_SCRIPT_NAME = BASE_PATH or None
 
 # -- the parts of the site
 
@@ -130,7 +136,7 @@ STORAGES = {
 SLIDE_ROOTS = slide_places.slide_roots()
 SLIDE_CACHE = DATA_DIR / "slide_copies"
 SLIDE_CACHE_BYTES = slide_places.slide_cache_bytes()
-STATIC_URL = "static/"
+STATIC_URL = f"{BASE_PATH}/static/"
 STATIC_ROOT = os.environ.get("STATIC_ROOT") or DATA_DIR / "static"
 STATICFILES_DIRS = [
     folder for folder in (BASE_DIR / "labeling" / "site" / "static", BASE_DIR / "frontend" / "dist") if folder.is_dir()
@@ -203,8 +209,6 @@ CELERY_IMPORTS = _file_tasks if os.environ.get("WORKER_TASKS") == "files" else [
 
 # -- telling people that a round has ended
 
-# Where people reach the site, for the links in mail and webhooks.
-SITE_URL = environment.site_url(_names, CSRF_TRUSTED_ORIGINS)
 MAIL_URL = os.environ.get("MAIL_URL", "").strip()
 MAIL_IS_CONFIGURED = bool(MAIL_URL)
 _mail = environment.mail(MAIL_URL)  # without a server: into the log of the worker that would have sent it
@@ -265,8 +269,7 @@ SPECTACULAR_SETTINGS = {
 
 SESSION_ENGINE = "labeling.accounts.sessions"
 LOGIN_URL = "sign-in"
-LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -301,7 +304,7 @@ AUDIT_DAYS = number("AUDIT_DAYS", 730)  # for how long the audit log is kept; 36
 _over_tls = not DEBUG and not flag("PLAIN_HTTP")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _over_tls
 SECURE_SSL_REDIRECT = _over_tls and flag("SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^livez$", "^metrics$"]
+SECURE_REDIRECT_EXEMPT = [f"^{BASE_PATH.lstrip('/')}/?{probe}$" for probe in ("healthz", "livez", "metrics")]
 SECURE_HSTS_SECONDS = number("HSTS_SECONDS", 3600) if _over_tls else 0
 # Whether every name below this one has TLS, and is to stand in the list of browsers, is not ours to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -314,6 +317,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 _instance = number("PORT", 8000)
 SESSION_COOKIE_NAME = f"boxwise_session_{_instance}"
 CSRF_COOKIE_NAME = f"boxwise_csrf_{_instance}"
+# Others may live at the same host, below paths of their own.
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{BASE_PATH}/"
 CSRF_FAILURE_VIEW = "labeling.site.error_pages.csrf_failure"
 LANGUAGE_COOKIE_SECURE = _over_tls
 LANGUAGE_COOKIE_SAMESITE = "Lax"

@@ -150,14 +150,14 @@ class Running:
 
 
 @contextmanager
-def own_boxwise(name: str, env: dict[str, str] | None = None) -> Iterator[Running]:
-    """A whole Boxwise, without the demo, in a folder of its own; both are gone at the end."""
+def own_boxwise(name: str, env: dict[str, str] | None = None, *, patience: float = 240) -> Iterator[Running]:
+    """A whole Boxwise, without the demo, in a folder of its own, gone at the end. patience: seconds to start."""
     # Not below pytest's folder, which is closed to others: as root the database runs as somebody else.
     folder = Path(tempfile.mkdtemp(prefix=f"boxwise-{name}-"))
     folder.chmod(0o711)
     instance = Running(folder / "data", env=env)
     try:
-        yield instance.wait_until_up(240)
+        yield instance.wait_until_up(patience)
     finally:
         instance.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -389,7 +389,7 @@ class ChannelAnswer(TypedDict):
 
 
 class ChoiceAnswer(TypedDict):
-    kind: "Literal['assigned', 'sent_back', 'mentioned', 'round_ended']"
+    kind: "Literal['assigned', 'sent_back', 'mentioned', 'round_ended', 'retention_ends']"
     in_app: "bool"
     by_mail: "bool"
 
@@ -1801,7 +1801,7 @@ class NotificationAnswer(TypedDict):
     """`path` is where it leads; `seen_at` null: it is new."""
 
     id: "int"
-    kind: "Literal['assigned', 'sent_back', 'mentioned', 'round_ended']"
+    kind: "Literal['assigned', 'sent_back', 'mentioned', 'round_ended', 'retention_ends']"
     project: "int"
     image: "int | None"
     text: "str"
@@ -1813,7 +1813,7 @@ class NotificationAnswer(TypedDict):
 class NotificationChoiceBody(TypedDict):
     """`by_mail`: once an hour at most, what is new. It counts only where `in_app` is true."""
 
-    kind: "Literal['assigned', 'sent_back', 'mentioned', 'round_ended']"
+    kind: "Literal['assigned', 'sent_back', 'mentioned', 'round_ended', 'retention_ends']"
     in_app: "bool"
     by_mail: "NotRequired[bool]"
 

@@ -3310,7 +3310,7 @@ export interface components {
     /** ChoiceAnswer */
     ChoiceAnswer: {
       /** @enum {string} */
-      kind: "assigned" | "sent_back" | "mentioned" | "round_ended";
+      kind: "assigned" | "sent_back" | "mentioned" | "round_ended" | "retention_ends";
       in_app: boolean;
       by_mail: boolean;
     };
@@ -5214,7 +5214,7 @@ export interface components {
     NotificationAnswer: {
       id: number;
       /** @enum {string} */
-      kind: "assigned" | "sent_back" | "mentioned" | "round_ended";
+      kind: "assigned" | "sent_back" | "mentioned" | "round_ended" | "retention_ends";
       project: number;
       image: number | null;
       text: string;
@@ -5229,7 +5229,7 @@ export interface components {
      */
     NotificationChoiceBody: {
       /** @enum {string} */
-      kind: "assigned" | "sent_back" | "mentioned" | "round_ended";
+      kind: "assigned" | "sent_back" | "mentioned" | "round_ended" | "retention_ends";
       in_app: boolean;
       /** @default false */
       by_mail?: boolean;

@@ -379,7 +379,7 @@ const thumbnailOf = (img) =>
   isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.png`;
 
 const page = (id, lang = "en") =>
-  `<!doctype html><html lang="${lang}"><head><meta name="csrf-cookie" content="csrftoken"><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body class="workspace"><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
+  `<!doctype html><html lang="${lang}"><head><meta name="csrf-cookie" content="csrftoken"><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body class="workspace"><div id="workspace" data-image="${id}"></div></body></html>`;
 
 const body = async (request) => {
   const parts = [];

@@ -2,6 +2,7 @@
 import { t } from "../locale/locale";
 import { outlineElement } from "../render/svg_outline";
 import type { Schemas } from "../scene/contract";
+import { imagePage } from "../sync/addresses";
 import type { Api } from "../sync/api";
 import type { Crop } from "./sheets";
 
@@ -37,7 +38,7 @@ export class PlaceDialog {
     picture?.replaceChildren(this.pictureOf(sheet), outlineElement(shown, this.colourOf(shown.label_class)));
     const [x0, y0, x1, y1] = shown.box;
     const link = this.root.querySelector<HTMLAnchorElement>("[data-place-link]");
-    if (link) link.href = `/images/${shown.image}/#at=${(x0 + x1) / 2},${(y0 + y1) / 2}`;
+    if (link) link.href = `${imagePage(shown.image)}#at=${(x0 + x1) / 2},${(y0 + y1) / 2}`;
     this.dialog?.showModal();
   }
 

@@ -11,6 +11,7 @@ import type {
   Workspace,
 } from "../scene/contract";
 import { decodePack, type Pack } from "../scene/pack";
+import { signInPage } from "./addresses";
 
 /** The server answered with an error: an HTTP status, a code for programs and a sentence for people. */
 export class ApiError extends Error {
@@ -48,20 +49,18 @@ export type SignedIn =
   | { readonly kind: "wait"; readonly sentence: string }
   | { readonly kind: "unreachable" };
 
-const SIGN_IN = "/accounts/sign-in/";
-
 /** Sign in without leaving the page. Cookies may have been cleared: then the token is fetched, and the form sent
  *  again. */
 export async function signIn(form: FormData): Promise<SignedIn> {
   const body = new URLSearchParams(form as unknown as Record<string, string>);
   const post = () =>
-    fetch(SIGN_IN, {
+    fetch(signInPage(), {
       method: "POST",
       credentials: "same-origin",
       headers: { Accept: "application/json", "X-CSRFToken": csrfToken(document.cookie) },
       body,
     });
-  const freshToken = () => fetch(SIGN_IN, { credentials: "same-origin" }); // its page sets the cookie
+  const freshToken = () => fetch(signInPage(), { credentials: "same-origin" }); // its page sets the cookie
   try {
     if (!csrfToken(document.cookie)) await freshToken();
     let answer = await post();

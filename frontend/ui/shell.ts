@@ -11,6 +11,7 @@ import { viewOf } from "../editor/words";
 import { offeredColours } from "../editor/colour_choice";
 import type { Thread } from "../scene/contract";
 import type { Tool } from "../editor/tool";
+import { signInPage } from "../sync/addresses";
 import { PointerInput } from "../canvas/pointer_input";
 import { type Command } from "../commands";
 import { Keymap, type Overrides } from "../commands/keymap";
@@ -182,7 +183,7 @@ export class Shell {
       },
       density: () => (this.viewport.isDensity ? this.viewport.density.bins.total : null),
       cursor: () => this.pointerInput.cursorInImage,
-      signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
+      signInUrl: `${signInPage()}?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
     editor.watch(
       () => this.refresh(),

@@ -143,7 +143,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(_declined(request))
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
-        return "/accounts/mine/"
+        return reverse("account")
 
 
 def _declined(request: HttpRequest) -> HttpResponse:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.text import slugify
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -78,7 +79,7 @@ class Exports(APIView):
         found = reach_project(request, "export", project)
         wanted = asked(body.layout, body)
         job = create_job(kind=Job.Kind.EXPORT, project=found, owner=person(request), request=wanted.as_json())
-        return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
+        return Reply(job_answer(job), headers={"Location": reverse("job-detail", args=[job.pk])})
 
 
 def asked(layout: str, given: ExportQuery | ExportBody) -> ExportRequest:

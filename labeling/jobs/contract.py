@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+from django.urls import reverse
 from pydantic import Field
 
 from labeling.contract import Answer, Body, Id, JsonObject, OneOf
@@ -107,7 +108,7 @@ def _fields_of(job: Job) -> dict[str, object]:
         "error": job.error,
         "cancel_requested": job.cancel_requested,
         "facts": job.facts,
-        "result": f"/api/v1/jobs/{job.pk}/result/" if job.result else None,
+        "result": reverse("job-result", args=[job.pk]) if job.result else None,
         "created_at": job.created_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,

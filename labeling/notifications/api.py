@@ -25,7 +25,7 @@ class Notifications(APIView):
 
     @contract(query=NotificationListing, answer=Page[NotificationAnswer])
     def get(self, request: Request, *, query: NotificationListing) -> Page[NotificationAnswer]:
-        rows = Notification.objects.visible_to(person(request)).select_related("actor", "image")
+        rows = Notification.objects.visible_to(person(request)).select_related("actor", "image", "project")
         if query.unseen is not None:
             rows = rows.filter(seen_at__isnull=query.unseen == "true")
         return page(rows, request, query, ordering=query.ordering, answer=notification_answer)

@@ -20,6 +20,7 @@ class Kind(models.TextChoices):
     SENT_BACK = "sent_back", gettext_noop("an image was sent back to me")
     MENTIONED = "mentioned", gettext_noop("I am mentioned in a comment")
     ROUND_ENDED = "round_ended", gettext_noop("a round of a project that I lead ended")
+    RETENTION_ENDS = "retention_ends", gettext_noop("the data of a project that I lead are to go soon")
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -35,7 +36,7 @@ class Notification(models.Model):
     """That something happened which concerns one person.
 
     count    of images, where several were assigned at once
-    subject  what it is about, where that is no image: the number of a round
+    subject  what it is about, where that is no image: the number of a round, a day
     path     where it leads, on this server
     """
 
@@ -71,7 +72,7 @@ class Notification(models.Model):
 
 
 class NotificationChoice(models.Model):
-    """What somebody wants of one kind. Without a row: in the app, and not by mail."""
+    """What somebody wants of one kind. Without a row: in the app, and not by mail but of RETENTION_ENDS."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notification_choices")
     kind = models.CharField(max_length=20, choices=Kind)

@@ -22,6 +22,10 @@ class Choice:
     by_mail: bool = False
 
 
+# Nobody looks at a project whose time is over: that its data are to go is mailed unless somebody does not want it.
+UNASKED = {Kind.RETENTION_ENDS: Choice(by_mail=True)}
+
+
 def notify(
     *,
     kind: Kind,
@@ -61,7 +65,7 @@ def notify(
 
 def choices_of(kind: Kind, people: Iterable[int]) -> dict[int, Choice]:
     """What each of these people wants of a kind."""
-    found = {key: Choice() for key in people}
+    found = {key: UNASKED.get(kind, Choice()) for key in people}
     for row in NotificationChoice.objects.filter(person__in=found, kind=kind):
         found[row.person_id] = Choice(row.in_app, row.by_mail)
     return found
@@ -69,7 +73,7 @@ def choices_of(kind: Kind, people: Iterable[int]) -> dict[int, Choice]:
 
 def own_choices(person: User) -> dict[Kind, Choice]:
     rows = {row.kind: Choice(row.in_app, row.by_mail) for row in person.notification_choices.all()}
-    return {kind: rows.get(kind, Choice()) for kind in Kind}
+    return {kind: rows.get(kind, UNASKED.get(kind, Choice())) for kind in Kind}
 
 
 @transaction.atomic
@@ -106,4 +110,13 @@ def words_of(notification: Notification) -> str:
         return _("{name} sent {image} back to you").format(name=name, image=image)
     if notification.kind == Kind.MENTIONED:
         return _("{name} mentions you in a comment on {image}").format(name=name, image=image)
+    if notification.kind == Kind.RETENTION_ENDS:
+        sentence = ngettext(
+            "The data of {project} are to be kept until {day}: {n} image and all that is drawn on it. Nothing is "
+            "deleted by itself; decide what goes.",
+            "The data of {project} are to be kept until {day}: {n} images and all that is drawn on them. Nothing is "
+            "deleted by itself; decide what goes.",
+            n,
+        )
+        return sentence.format(project=notification.project.name, day=notification.subject, n=n)
     return _("Round {n} ended").format(n=notification.subject)

@@ -119,6 +119,9 @@ class Project(models.Model):
     retention_until = models.DateField(
         "kept until", null=True, blank=True, help_text="the day after which the data should go; nothing goes by itself"
     )
+    retention_reminded = models.SmallIntegerField(
+        null=True, help_text="days before the end of keeping of which its leads were reminded last; null: not yet"
+    )
     permitted_centres = models.JSONField(
         default=list, blank=True, help_text="names of centres whose tissue may come in; []: of all"
     )

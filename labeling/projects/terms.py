@@ -46,7 +46,9 @@ def change_terms(
     changed = [name for name in TERMS if getattr(locked, name) != before[name]]
     if changed and locked.role_of(by) not in MAY["own"]:
         raise NotAllowed(_("only an owner changes under which terms a project holds tissue"))
-    locked.save(update_fields=TERMS)
+    if "retention_until" in changed:
+        locked.retention_reminded = None
+    locked.save(update_fields=[*TERMS, "retention_reminded"])
     for name in changed:
         was, now = _written(before[name]), _written(getattr(locked, name))
         record(Act.PROJECT_CHANGED, project=locked, by=by, subject=name, before=was, after=now)

@@ -239,8 +239,7 @@ def torch_choice() -> str:
 
 def install_python(torch: str) -> None:
     """The packages of requirements.lock in .venv, checked against their hashes, and Boxwise itself as editable."""
-    manifests = [ROOT / name for name in ("requirements.lock", *DISTRIBUTIONS)]
-    made_from = digest(torch, sys.version, str(ROOT), files=manifests)
+    made_from = python_made_from(torch)
     if is_done("python", made_from) and (VENV / "bin" / "boxwise").exists():
         return
     set_undone("python")
@@ -275,6 +274,12 @@ def install_python(torch: str) -> None:
     )
     (BUILD / "torch").write_text(torch)
     set_done("python", made_from)
+
+
+def python_made_from(torch: str) -> str:
+    """The stamp of .venv."""
+    manifests = [ROOT / name for name in ("requirements.lock", *DISTRIBUTIONS)]
+    return digest(torch, sys.version, str(ROOT), files=manifests)
 
 
 def install_uv() -> Path:
@@ -362,7 +367,8 @@ def build_frontend() -> None:
     manifests = [
         path for path in (folder / "package.json", folder / "package-lock.json", folder / ".npmrc") if path.exists()
     ]
-    if not manifests:
+    came_built = (BUILD / "bundle").exists() and (folder / "dist").is_dir()  # labeling/server/offline.py
+    if not manifests or came_built:
         return
     npm, node = VENV / "bin" / "npm", VENV / "bin" / "node"
     modules = digest(str(ROOT), files=manifests)

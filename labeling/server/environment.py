@@ -4,6 +4,7 @@ Nothing here imports Django, so that the supervisor and the tests can use it bef
 """
 
 import os
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")  # no name begins with a dot: no way up
 
 # libpq keywords that Django names itself; every other one is handed through (sslmode, application_name, ...).
 DJANGO_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
@@ -139,6 +142,20 @@ def site_url(hosts: list[str], origins: list[str]) -> str:
         raise SystemExit(f"Boxwise does not start: SITE_URL is {url!r}, but must begin with https:// or http://.")
     named = next((host for host in hosts if not host.startswith((".", "*"))), "localhost")
     return url or (origins[0].rstrip("/") if origins and "*" not in origins[0] else f"https://{named}")
+
+
+def base_path(url: str) -> str:
+    """The path of the site's address, without a slash at its end: "" or "/boxwise".
+
+    Raises SystemExit for one that is more than plain names.
+    """
+    path = urlsplit(url).path.rstrip("/")
+    if not BASE_PATH.fullmatch(path):
+        raise SystemExit(
+            f"Boxwise does not start: the path of SITE_URL is {path!r}, but must be names of letters, digits, . _ ~ "
+            "and - with slashes between them, as in https://lab.example/boxwise."
+        )
+    return path
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def account(request: Request) -> HttpResponse:
     new_address = changed["email"].strip()
     if settings.MAIL_IS_CONFIGURED and new_address not in ("", request.user.email):
         changed["email"] = request.user.email
-        ask_for_address(request.user, new_address, site=settings.SITE_URL)
+        ask_for_address(request.user, new_address, site=settings.SITE_ORIGIN)
         message = _("Saved. A link was sent to {address}: the address changes once you open it.").format(
             address=new_address
         )

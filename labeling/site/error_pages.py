@@ -53,9 +53,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         detail = "The token against forged requests is missing or old; read it again from the cookie, then repeat."
         return plain_problem(status=403, code="csrf_failed", detail=detail)
     context: dict[str, Any] = {"fields": [], "had_files": False}
-    if request.method == "POST" and _from_here(request) and request.path_info not in _signs_in():
+    if request.method == "POST" and _from_here(request) and request.path not in _signs_in():
         context = {"fields": _typed(request), "had_files": bool(request.FILES), "csrf_token": get_token(request)}
-    elif request.path_info in _signs_in():
+    elif request.path in _signs_in():
         context["sign_in"] = True
     return render(request, "403_csrf.html", context, status=403)
 

@@ -24,7 +24,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     declined = ratelimit.consume_or_429(request, action="reset_password", key=lookalike_key(typed))
     if declined:
         return declined
-    send_reset_links(typed, site=settings.SITE_URL)
+    send_reset_links(typed, site=settings.SITE_ORIGIN)
     return render(request, "site/forgotten.html", {"mail_is_configured": True, "is_sent": True})
 
 

@@ -16,7 +16,10 @@ from django.utils.translation import gettext, ngettext
 
 from labeling.accounts.models import User
 from labeling.notifications.services import unseen
+from labeling.projects.models import Project
 from labeling.server.log_context import REQUEST
+from labeling.upkeep.retention import Holdings
+from labeling.upkeep.retention import holdings as holdings_of
 
 register = template.Library()
 
@@ -47,6 +50,12 @@ def request_id() -> str:
 def unseen_notifications(user: User) -> int:
     """How many notifications a signed-in person has not seen."""
     return unseen(user)
+
+
+@register.simple_tag
+def holdings(project: Project) -> Holdings:
+    """What would go with the data of a project."""
+    return holdings_of(project)
 
 
 @register.simple_tag(takes_context=True)

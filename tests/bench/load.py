@@ -1,11 +1,12 @@
 """Many people at once: how long a save takes to be acknowledged, and what it costs the web process.
 
-    make load                               # one after the other, closed loops, then 50 people with pauses
-    make load LOAD_SECONDS=600 LOAD_PEOPLE=50,200
+    make load                 # every row of the table in docs/scaling.md
+    make load LOAD_CELLS=200 LOAD_PEOPLE=8 LOAD_SECONDS=10 LOAD_FOLLOWERS=20 LOAD_OPERATIONS=20000 LOAD_ROUND=0
 
-The whole embedded Boxwise runs on this machine, and the generator beside it; its processor time is printed too. Every
-person keeps one connection, draws a new cell and waits until it is acknowledged. Each operation is counted in the log
-afterwards: none may be missing or doubled.
+LOAD_SECONDS (60) is how long the people with pauses work. LOAD_ROUND, LOAD_FOLLOWERS, LOAD_OPERATIONS and LOAD_START
+are left out with 0. The whole embedded Boxwise runs on this machine, and the generator beside it; its processor time is
+printed too. Every person keeps one connection, draws a new cell and waits until it is acknowledged. Each operation is
+counted in the log afterwards: none may be missing or doubled.
 """
 
 import http.client
@@ -22,12 +23,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.bench import followers, large_project, start
+from tests.e2e.test_disasters import call
 from tests.labeling.operations import cell, effect, operation
-from tests.running import Running
+from tests.running import Running, wait_for
 
 CELLS = int(os.environ.get("LOAD_CELLS", "10000"))
 SECONDS = float(os.environ.get("LOAD_SECONDS", "60"))
-PEOPLE = [int(count) for count in os.environ.get("LOAD_PEOPLE", "50").split(",")]
+PEOPLE = [int(count) for count in os.environ.get("LOAD_PEOPLE", "50,200").split(",")]
+FOLLOWERS = int(os.environ.get("LOAD_FOLLOWERS", "500"))
+WITH_ROUND = os.environ.get("LOAD_ROUND", "1") != "0"
+WITH_START = os.environ.get("LOAD_START", "1") != "0"
 PAUSE = 2.0  # seconds between two operations of one person
 TICKS = os.sysconf("SC_CLK_TCK")
 SETUP = """
@@ -55,6 +61,14 @@ for number in range(PEOPLE):
         write_operations(layer=layer, author=user, operations=[operation(*effects, action="bulk")])
     made.append({"layer": str(layer.pk), "token": token_of(user)})
 print(json.dumps(made))
+"""
+START_ROUND = """
+import json
+from django.contrib.auth import get_user_model
+from tests.labeling.rounds import small_project
+from tests.tokens import token_of
+user = get_user_model().objects.get(is_superuser=True)
+print(json.dumps({"project": small_project(user, fields=6, side=384, cells=90).pk, "token": token_of(user)}))
 """
 COUNT = """
 import json
@@ -126,10 +140,32 @@ def row(what: str, house: Running, people: list[Person], seconds: float) -> None
     )
 
 
+def while_a_round_trains(house: Running, people: list[Person]) -> None:
+    """The row of 8 connections once more while the worker trains on the CPU."""
+    given = json.loads(house.manage(START_ROUND).splitlines()[-1])
+    round_ = call(house, given, f"projects/{given['project']}/rounds/", {"preset": "quick"})
+
+    def training() -> bool:
+        stages = call(house, given, f"rounds/{round_['id']}/")["stages"]
+        return any(one["kind"] == "detector" and one["state"] == "running" and one["done"] > 0 for one in stages)
+
+    wait_for(training, 600, "training begins")
+    row("the same, while a round trains", house, people, 15)
+    assert training(), "the training ended before the measurement did"
+    call(house, given, f"rounds/{round_['id']}/cancel/", {})
+
+
+def follow(house: Running, made: list[dict[str, Any]]) -> None:
+    print("\n| followers | deliveries | median ms | p95 ms | worst ms |\n|---|---:|---:|---:|---:|")
+    spread = made[: followers.LAYERS]
+    for what, layers in ((f"over {len(spread)} layers", spread), ("on one layer", made[:1])):
+        followers.row(f"{FOLLOWERS} {what}", house, layers, people=FOLLOWERS, seconds=min(SECONDS, 30))
+
+
 def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="boxwise-load-"))
     folder.chmod(0o711)
-    house = Running(folder / "data").wait_until_up(600)
+    house = Running(folder / "data", env={"API_REQUESTS_PER_MINUTE": "1000000"}).wait_until_up(600)
     try:
         code = SETUP.replace("PEOPLE", str(max(PEOPLE))).replace("CELLS", str(CELLS))
         made: list[dict[str, Any]] = json.loads(house.manage(code).splitlines()[-1])
@@ -146,6 +182,8 @@ def main() -> None:
         print("|---|---|---|---|---|---|---|---|")
         row("one person, closed loop", house, people(1, layers=1), 10)
         row("8 connections, layers of their own, closed loop", house, people(8, layers=8), 15)
+        if WITH_ROUND:
+            while_a_round_trains(house, people(8, layers=8))
         row("8 people on one layer, closed loop", house, people(8, layers=1), 15)
         for count in PEOPLE:
             what = f"{count} people, an operation each per {PAUSE:g} s"
@@ -155,9 +193,16 @@ def main() -> None:
         kept = sum(after.values()) - sum(before.values())
         print(f"\n{sent} operations acknowledged, {kept} in the log")
         assert sent == kept
+        if FOLLOWERS:
+            follow(house, made)
+        if large_project.OPERATIONS:
+            large_project.rows(house)
     finally:
-        house.stop()
+        house.stop(seconds=60)
         shutil.rmtree(folder, ignore_errors=True)
+    if WITH_START:
+        print()
+        start.main()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ NEW = "staple quiet orange lamp"
 @pytest.fixture(autouse=True)
 def _mail(settings, monkeypatch):
     settings.MAIL_IS_CONFIGURED = True
-    settings.SITE_URL = "https://boxwise.example"
+    settings.SITE_ORIGIN = "https://boxwise.example"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     monkeypatch.setattr(mails, "in_background", lambda work: work())
     cache.clear()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def notified_of(user) -> list[str]:
-    rows = Notification.objects.visible_to(user).select_related("actor", "image").order_by("pk")
+    rows = Notification.objects.visible_to(user).select_related("actor", "image", "project").order_by("pk")
     return [words_of(row) for row in rows]
 
 
@@ -83,7 +83,7 @@ def test_each_kind_can_be_switched_off_by_itself():
     saved = {row.kind: (row.in_app, row.by_mail) for row in one.notification_choices.all()}
     assert saved == {
         "assigned": (True, True), "sent_back": (False, False), "mentioned": (False, False),
-        "round_ended": (False, False),
+        "round_ended": (False, False), "retention_ends": (False, False),
     }  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def study() -> SimpleNamespace:
 def test_the_workspace_gets_its_image_and_the_token_for_saves(study, settings):
     client = signed_in(study.people["viewer"])
     answer = client.get(address(study, "image"))
-    assert f'<div id="workspace" data-image="{study.image.pk}" data-api="/api/v1/"></div>' in answer.content.decode()
+    assert f'<div id="workspace" data-image="{study.image.pk}"></div>' in answer.content.decode()
     assert settings.CSRF_COOKIE_NAME in client.cookies
 
 

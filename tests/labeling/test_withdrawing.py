@@ -21,12 +21,16 @@ from labeling.images.patients import PatientWithdrawal
 from labeling.images.renaming import change_patient
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
+from labeling.notifications.models import Notification
+from labeling.notifications.services import words_of
 from labeling.projects.services import change_project
+from labeling.projects.terms import change_terms
 from labeling.reviews.services import Pin, begin_thread
-from labeling.rounds.models import Artifact, ModelVersion, Round
+from labeling.rounds.models import Artifact, Delivery, ModelVersion, Round
+from labeling.rounds.notices import digests
 from labeling.rounds.snapshots import freeze
 from labeling.studies.models import Item
-from labeling.upkeep import purging, withdrawing
+from labeling.upkeep import purging, retention, withdrawing
 from labeling.upkeep.deleting import Purged, restore_images
 from labeling.upkeep.withdrawing import carry_out, preview, recover, withdraw_patient
 from tests.declined import assert_declined
@@ -322,6 +326,48 @@ def test_whoever_may_decide_is_reminded_and_nothing_goes_by_itself(project, owne
     page = page_text(signed_in(owner).get(reverse("project", args=[project.pk])))
     assert (words in page) if words else "be kept until" not in page
     assert "be kept until" not in page_text(signed_in(viewer).get(reverse("project", args=[project.pk])))
+
+
+def reminders(person):
+    return [words_of(row) for row in Notification.objects.visible_to(person).filter(kind="retention_ends")]
+
+
+def test_whoever_leads_is_told_by_mail_thirty_and_seven_days_before_and_on_the_last_day(project, owner, image):
+    owner.email = "owner@hospital.example"
+    owner.save()
+    viewer = MembershipFactory(project=project, role="viewer").user
+    change_terms(project=project, by=owner, retention_until=timezone.localdate() + timedelta(days=31))
+    now = timezone.now()
+    told = []
+    for days in range(40):
+        retention.recover(now + timedelta(days=days))
+        retention.recover(now + timedelta(days=days))  # and another recovery process
+        told.append(len(reminders(owner)))
+    assert [day for day in range(1, 40) if told[day] > told[day - 1]] == [1, 24, 31] and told[-1] == 3
+    assert reminders(viewer) == []
+    assert "1 image and all that is drawn on it" in reminders(owner)[0]
+    digests.recover(timezone.now() + digests.GATHER + timedelta(seconds=1))
+    (letter,) = Delivery.objects.filter(event="digest")
+    assert letter.to == owner.email and "all that is drawn on it" in letter.content["text"]
+    assert project.images.count() == 1
+
+
+def test_another_day_is_reminded_of_anew_and_one_that_is_over_at_once(project, owner, image):
+    change_terms(project=project, by=owner, retention_until=timezone.localdate() - timedelta(days=400))
+    retention.recover(timezone.now())
+    assert len(reminders(owner)) == 1
+    change_terms(project=project, by=owner, retention_until=timezone.localdate() + timedelta(days=3))
+    retention.recover(timezone.now())
+    assert len(reminders(owner)) == 2
+    change_terms(project=project, by=owner, approval="EK 2")
+    retention.recover(timezone.now())
+    assert len(reminders(owner)) == 2
+
+
+def test_the_page_says_what_would_go(project, owner, image):
+    change_terms(project=project, by=owner, retention_until=timezone.localdate())
+    page = page_text(signed_in(owner).get(reverse("project", args=[project.pk])))
+    assert "What is kept: images 1, patients 1, files" in page
 
 
 def test_the_settings_page_takes_the_terms(project, owner):

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -31,7 +32,7 @@ class Imports(APIView):
     def post(self, request: Request, project: int, *, form: ImportForm) -> Reply:
         found = reach_project(request, "manage", project)
         job = take_import(project=found, owner=person(request), file=form.file, aim=form.aim, format=form.format)
-        return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
+        return Reply(job_answer(job), headers={"Location": reverse("job-detail", args=[job.pk])})
 
 
 class ImportConfirm(APIView):

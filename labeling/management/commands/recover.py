@@ -18,7 +18,7 @@ from labeling.rounds.notices import delivery, digests
 from labeling.rounds.proposing import waiting as proposing
 from labeling.rounds.weights import importing
 from labeling.studies import removal
-from labeling.upkeep import purging, removing, withdrawing
+from labeling.upkeep import purging, removing, retention, withdrawing
 
 EVERY = 5.0  # seconds
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
                 sentences += [*audit.forget_old(now), *sessions.forget_old(now)]
                 sentences += [*jobs.recover(now), *job_items.recover(now)]
                 sentences += [*assignments.recover(now), *proposing.recover(now), *purging.recover(now)]
-                sentences += [*withdrawing.recover(now), *removing.recover(now)]
+                sentences += [*withdrawing.recover(now), *removing.recover(now), *retention.recover(now)]
                 sentences += [*resumable.recover(now), *digests.recover(now)]
                 for sentence in sentences:
                     self.stdout.write(sentence)

@@ -143,7 +143,7 @@ def mail(project: Project, *, to: User, round_: Round | None = None) -> Delivery
 
 def absolute(page: str, *keys: int) -> str:
     """The address of a page for somebody who is not on the site."""
-    return settings.SITE_URL + reverse(page, args=keys)
+    return settings.SITE_ORIGIN + reverse(page, args=keys)
 
 
 # -- what a project decides

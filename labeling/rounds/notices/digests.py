@@ -47,7 +47,7 @@ def _write(person: int, project: int, now: datetime) -> Delivery | None:
         person=to, project=project, by_mail=True, mailed_at__isnull=True, seen_at__isnull=True
     )
     keys = list(waiting.values_list("pk", flat=True))  # one that comes meanwhile is for the next digest
-    visible = Notification.objects.visible_to(to).filter(pk__in=keys).select_related("actor", "image")
+    visible = Notification.objects.visible_to(to).filter(pk__in=keys).select_related("actor", "image", "project")
     shown = list(visible.order_by("pk"))
     Notification.objects.filter(pk__in=keys).update(mailed_at=now)
     if not shown or not to.email:
@@ -80,4 +80,4 @@ def _text(project: Project, to: User, shown: Sequence[Notification]) -> MailText
 
 
 def absolute_path(path: str) -> str:
-    return settings.SITE_URL + path
+    return settings.SITE_ORIGIN + path

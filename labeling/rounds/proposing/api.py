@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
+from django.urls import reverse
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -96,7 +97,7 @@ class Proposals(APIView):
         found = reach_project(request, "manage", project)
         wanted = Wanted(**body.model_dump(exclude_none=True))
         job = propose(project=found, by=person(request), wanted=wanted)
-        return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
+        return Reply(job_answer(job), headers={"Location": reverse("job-detail", args=[job.pk])})
 
 
 class BeforeProposals(APIView):

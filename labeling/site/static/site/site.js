@@ -20,7 +20,7 @@ function keepTheme(theme) {
     "Content-Type": "application/json",
   };
   // Without an answer the browser keeps it, and the next choice is sent again.
-  fetch("/api/v1/me/theme/", {
+  fetch(`${root.dataset.base}api/v1/me/theme/`, {
     method: "POST",
     headers,
     body: JSON.stringify({ theme }),
