@@ -198,7 +198,7 @@ def listed(root: str, path: str = "") -> list[FolderEntry]:
     """What lies in a folder below a root, for choosing: names, and whether each is a folder. Links are left out."""
     folder = resolved(root, path) if path else _folder_of(root)
     if not folder.is_dir():
-        raise Invalid(_("{path} is no folder").format(path=path or root), field="path")
+        raise Invalid(_("{path} is not a folder").format(path=path or root), field="path")
     try:
         inside = sorted(os.scandir(folder), key=lambda one: one.name)
     except OSError as error:

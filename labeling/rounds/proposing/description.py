@@ -14,7 +14,7 @@ from labeling.rounds.proposing.estimate import time_left
 from labeling.rounds.proposing.services import Progress, progress_of
 
 REASONS = {
-    "gone": gettext_lazy("It left the project while the job was at work."),
+    "gone": gettext_lazy("It left the project while the job was running."),
     "fault": gettext_lazy(
         "A fault in Boxwise, which is written to the worker’s log. Propose on it again; if it stays, report it."
     ),
