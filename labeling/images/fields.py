@@ -164,7 +164,10 @@ def ask_for_grid(*, slide: Image, owner: User, grid: Grid) -> Job:
 
 
 def ask_for_random(*, slide: Image, owner: User, grid: Grid, count: int, seed: int | None = None) -> Job:
-    """Create fields of a random part of a grid without overlap. Without a seed one is drawn. Raises Invalid, NoField."""
+    """Create fields of a random part of a grid without overlap. Without a seed one is drawn.
+
+    Raises Invalid, NoField.
+    """
     if grid.overlap:
         raise Invalid(_("random fields do not overlap"), field="overlap")
     chosen_seed = random.SystemRandom().randrange(SEEDS) if seed is None else seed

@@ -1,5 +1,5 @@
 """The build of the front end fails when one page of the workspace loads more than 250 kB of JavaScript, gzipped. Here:
-that the page loads no script that the build does not count, and that what is named apart is loaded when it is used only.
+that the page loads no script that the build does not count, and that what is named apart is loaded on use only.
 """
 
 import re
@@ -29,7 +29,7 @@ def test_the_budget_is_that_of_the_documents():
 
 
 def test_the_prompter_and_the_charts_are_no_part_of_the_script_of_the_workspace():
-    """A module that the workspace imports statically would be in its one file; a worker and an entry are files apart."""
+    """What the workspace imports statically would be in its one file; a worker and an entry are files apart."""
     importing = [
         path
         for folder in ("editor", "ui", "canvas", "tools", "commands", "sync")
