@@ -38,11 +38,30 @@ const charts = () => ({
   },
 });
 
+/** What one page of the workspace loads, gzipped: its own script and the theme's. Not in it, since they are loaded when
+ *  they are used only: charts.js (pages with plots) and the prompter with its runtime and weights (the tool Smart).
+ *  tests/tools/test_javascript_budget.py holds that the page loads no other script. */
+const WORKSPACE_SCRIPTS = ["dist/workspace.js", "../labeling/site/static/site/theme.js"];
+const MOST_BYTES = 250_000;
+
+const budget = () => ({
+  name: "budget",
+  async closeBundle() {
+    let bytes = 0;
+    for (const path of WORKSPACE_SCRIPTS) bytes += gzipSync(await readFile(path), { level: 9 }).length;
+    console.log(`JavaScript of the workspace, gzipped: ${bytes} of at most ${MOST_BYTES} bytes`);
+    if (bytes > MOST_BYTES)
+      throw new Error(
+        `the workspace loads ${bytes} bytes of JavaScript, gzipped; at most ${MOST_BYTES} are allowed`,
+      );
+  },
+});
+
 // The server's template names these two files, so they carry no hash; the server versions them by its own static
 // files storage.
 export default defineConfig({
   base: "./", // the static files live wherever the server serves them
-  plugins: [packed("dist"), charts()],
+  plugins: [packed("dist"), charts(), budget()],
   build: {
     target: "es2022",
     cssCodeSplit: false,

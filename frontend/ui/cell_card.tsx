@@ -10,6 +10,7 @@ const DECIDED: Record<OpinionVerdict, string> = {
   rejected: mark("{name} rejected this cell"),
   unsure: mark("{name} cannot tell what this cell is"),
 };
+const DRAWN = mark("{name} drew this cell");
 export const OPINION_WORDS: Record<OpinionVerdict, string> = {
   accepted: mark("would accept"),
   rejected: mark("would reject"),
@@ -45,6 +46,9 @@ function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
   const verdict = verdictOf(cells.statusOf(row));
   const decider = cells.decider[row] || cells.author[row];
   const opinions = cells.opinions.on(cells.idOf(row));
+  // With opinions, somebody may have settled a dispute about a drawn cell: then "accepted" is the true word.
+  const isDrawn = verdict === "accepted" && cells.derivedFrom(row) === null && !opinions.length;
+  const sentence = isDrawn ? DRAWN : DECIDED[verdict ?? "accepted"];
   return (
     <section
       class="panel-card is-stacked is-info bw-cell"
@@ -52,7 +56,7 @@ function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
       data-testid="cell"
     >
       <strong>
-        {decider > 0 && verdict ? t(DECIDED[verdict], { name: editor.store.nameOf(decider) }) : t("Decided")}
+        {decider > 0 && verdict ? t(sentence, { name: editor.store.nameOf(decider) }) : t("Decided")}
         {cells.disputed[row] ? ` · ${t("disputed")}` : ""}
       </strong>
       {opinions.length > 0 && (

@@ -130,7 +130,7 @@ function Write({ label, button, text, onText, focusFor, onSend, onCancel }: Writ
       <label class="bw-field">
         {label}
         <textarea
-          rows={2}
+          rows={3}
           maxLength={4000}
           value={text}
           ref={field}

@@ -17,11 +17,21 @@ export class LongList extends Component<Props, { top: number; height: number; li
   override state = { top: 0, height: 600, line: LINE };
   private readonly frame = createRef<HTMLDivElement>();
   private shown = -1;
+  /** What stands below the list comes and goes, and the list grows without being scrolled. */
+  private readonly resized = new ResizeObserver(([entry]) =>
+    this.setState({ height: entry.target.clientHeight }),
+  );
 
   override componentDidMount(): void {
     const frame = this.frame.current;
-    if (frame) this.setState({ height: frame.clientHeight, line: lineHeight(frame) });
+    if (frame) {
+      this.setState({ height: frame.clientHeight, line: lineHeight(frame) });
+      this.resized.observe(frame);
+    }
     this.keepInSight();
+  }
+  override componentWillUnmount(): void {
+    this.resized.disconnect();
   }
   override componentDidUpdate(): void {
     this.keepInSight();

@@ -46,7 +46,7 @@ def why_no_boxes(fields: Sequence[Field], split: str) -> str:
     """Why no image judges boxes."""
     if any(field.split == split and field.annotated for field in fields):
         return "The images that judge are annotated by points alone: they say nothing of boxes, so none are measured."
-    return "No image of the validation split is exhaustively annotated, so nothing is measured yet."
+    return "No image of the validation split has a fully annotated region, so nothing is measured yet."
 
 
 def detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> DetectedMasks:

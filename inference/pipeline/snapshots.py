@@ -72,8 +72,8 @@ class Field:
     def learning(self) -> tuple[list[Cell], Mask]:
         """The cells with an extent to learn from, and where everything else is background.
 
-        -> cells whose centre is exhaustively annotated, and (H, W) bool. Ignored regions and cannot-tell cells are
-        left out of it, and so is the rest of a cell that reaches in from outside: half a cell is neither cell nor
+        -> cells whose centre lies in a fully annotated region, and (H, W) bool. Ignored regions and cannot-tell cells
+        are left out of it, and so is the rest of a cell that reaches in from outside: half a cell is neither cell nor
         background. Where a point says that there is a cell of unknown size, its surroundings are left out.
         """
         placed, valid = self.placed()

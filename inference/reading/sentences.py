@@ -130,7 +130,7 @@ NOTES = {
     "may_show_writing": (
         "the picture may show writing, which is not removed; look at it, and delete the image if it names a person"
     ),
-    "no_numbers": "samples that are no finite numbers are shown as black or white",
+    "no_numbers": "samples that are not finite numbers are shown as black or white",
 }
 
 SENTENCES = {**DECLINED, **NOTES}

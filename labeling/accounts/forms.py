@@ -34,7 +34,7 @@ class AccountForm(forms.Form):
         required=False,
         label=_("E-mail address"),
         help_text=_("for mail from this server only; owners and managers of your projects see whether there is one"),
-        error_messages={"invalid": _("This is no e-mail address; it should read like name@example.org.")},
+        error_messages={"invalid": _("This is not an e-mail address; write it like name@example.org.")},
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     mails_round_ends = forms.BooleanField(required=False, label=_("Mail when a round ends"))
@@ -64,7 +64,7 @@ class PasswordForm(PasswordChangeForm):
     }
     old_password = forms.CharField(
         strip=False,
-        label=_("Your password until now"),
+        label=_("Your current password"),
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     new_password1, new_password2 = SetPasswordForm.create_password_fields(_("New password"), _("The same again"))

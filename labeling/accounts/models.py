@@ -96,14 +96,14 @@ class SitePolicy(models.Model):
     """What people may do on this site beyond their projects. One row; administrators change it."""
 
     class Projects(models.TextChoices):
-        """Who creates projects."""
+        """Who may create projects."""
 
         ADMINISTRATORS = "administrators", "administrators only"
         GRANTED = "granted", "administrators and people who were given the right"
         EVERYBODY = "everybody", "everybody who can sign in"
 
     class People(models.TextChoices):
-        """Who brings new people in."""
+        """Who may invite new people."""
 
         ADMINISTRATORS = "administrators", "administrators only"
         MANAGERS = "managers", "administrators, and owners and managers of a project by invitation"
@@ -111,7 +111,7 @@ class SitePolicy(models.Model):
     class SecondFactor(models.TextChoices):
         """Who must have a second factor (labeling/accounts/second_factors.py)."""
 
-        NOBODY = "nobody", "nobody must, everybody may"
+        NOBODY = "nobody", "nobody; everybody may have one"
         ADMINISTRATORS = "administrators", "administrators"
         EVERYBODY = "everybody", "everybody"
 

@@ -194,7 +194,7 @@ def site_policy() -> SitePolicy:
 
 @transaction.atomic
 def change_policy(*, projects: str, people: str, second_factor: str = "") -> SitePolicy:
-    """Who creates projects, who brings new people in, and who must have a second factor (empty: as before).
+    """Who may create projects, who brings new people in, and who must have a second factor (empty: as before).
 
     Raises Invalid.
     """

@@ -112,7 +112,7 @@ class Annotation(models.Model):
         CONFIRMED = "confirmed", "confirmed"  # a person says: this is a cell (on a prediction layer: the model says so)
         REJECTED = "rejected", "rejected"  # a person says no to the proposal derived_from
         CANNOT_TELL = "cannot_tell", "cannot tell"  # nobody shall learn from it
-        EXHAUSTIVE = "exhaustive", "exhaustively annotated"  # region: every cell inside is annotated
+        EXHAUSTIVE = "exhaustive", "fully annotated"  # region: every cell inside is annotated
         IGNORE = "ignore", "ignore"  # region: artefact, out of focus
 
     class Reason(models.TextChoices):

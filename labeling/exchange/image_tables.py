@@ -180,7 +180,7 @@ def _lines(content: bytes) -> list[tuple[int, list[str]]]:
     try:
         found = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
-        raise BadTable([_("Line {n} is no CSV: {error}.").format(n=reader.line_num, error=error)]) from None
+        raise BadTable([_("Line {n} is not CSV: {error}.").format(n=reader.line_num, error=error)]) from None
     if not found:
         raise BadTable([_("The table is empty.")])
     return found

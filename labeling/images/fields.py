@@ -144,7 +144,7 @@ def _check_side(side: int, name: str) -> None:
 
 
 def ask_for_drawn(*, slide: Image, owner: User, rectangles: Sequence[Rectangle]) -> Job:
-    """Make fields of rectangles that somebody drew. Raises Invalid for one that leaves the slide."""
+    """Create fields of rectangles that somebody drew. Raises Invalid for one that leaves the slide."""
     for rectangle in rectangles:
         _check_side(rectangle.width, "rectangles")
         _check_side(rectangle.height, "rectangles")
@@ -164,7 +164,10 @@ def ask_for_grid(*, slide: Image, owner: User, grid: Grid) -> Job:
 
 
 def ask_for_random(*, slide: Image, owner: User, grid: Grid, count: int, seed: int | None = None) -> Job:
-    """Make fields of a random part of a grid without overlap. Without a seed one is chosen. Raises Invalid, NoField."""
+    """Create fields of a random part of a grid without overlap. Without a seed one is drawn.
+
+    Raises Invalid, NoField.
+    """
     if grid.overlap:
         raise Invalid(_("random fields do not overlap"), field="overlap")
     chosen_seed = random.SystemRandom().randrange(SEEDS) if seed is None else seed

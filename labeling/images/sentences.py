@@ -135,7 +135,7 @@ SENTENCES = {
     "may_show_writing": _(
         "the picture may show writing, which is not removed; look at it, and delete the image if it names a person"
     ),
-    "no_numbers": _("samples that are no finite numbers are shown as black or white"),
+    "no_numbers": _("samples that are not finite numbers are shown as black or white"),
 }
 
 

@@ -103,7 +103,7 @@ def listed(root: str, path: str = "") -> list[FolderEntry]:
         return _listed_remote(root, place, path)
     folder = resolved(root, path) if path else Path(os.path.realpath(place))
     if not folder.is_dir():
-        raise Invalid(_("{path} is no folder").format(path=path or root), field="path")
+        raise Invalid(_("{path} is not a folder").format(path=path or root), field="path")
     try:
         inside = sorted(os.scandir(folder), key=lambda one: one.name)
     except OSError as error:

@@ -197,7 +197,7 @@ def discard(job_id: int) -> Job:
     """Remove the files of a job that were not read, before their time. Raises WrongState for one at work."""
     job = Job.objects.select_for_update().get(pk=job_id)
     if job.is_active:
-        raise WrongState(_("this job is at work; cancel it first"))
+        raise WrongState(_("this job is running; cancel it first"))
     if job.state != Job.State.EXPIRED:
         services.expire(job)
     return job

@@ -86,7 +86,7 @@ def create_job(
     if same is not None:
         return same
     if active.count() >= MOST_ACTIVE[kind]:
-        words = _("you have {n} jobs at work in this project; wait for one to end, or cancel one")
+        words = _("you have {n} running jobs in this project; wait for one to end, or cancel one")
         raise TooManyJobs(words.format(n=MOST_ACTIVE[kind]))
     job = Job.objects.create(
         kind=kind, project=project, owner=owner, request=dict(request), queued_at=timezone.now(), total=len(items),

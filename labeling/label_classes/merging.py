@@ -81,7 +81,7 @@ def take_back(*, merge: ClassMerge, by: User) -> Job:
     if merge.undone_at is not None:
         raise WrongState(_("this merge has been taken back already"))
     if jobs_of(merge).filter(state__in=Job.ACTIVE).exists():
-        raise WrongState(_("this merge is still at work; wait until it is done"))
+        raise WrongState(_("this merge is still running; wait until it is done"))
     merge.undone_at, merge.undone_by = timezone.now(), by
     merge.save(update_fields=["undone_at", "undone_by"])
     source.merged_into = None

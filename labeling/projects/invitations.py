@@ -130,9 +130,7 @@ def join_as_new(*, token: str, username: str, full_name: str, password: str) -> 
     administrators bring new people in."""
     invitation = _lock(token)
     if not may_bring_people(invitation.made_by):
-        raise NotAllowed(
-            _("only administrators bring new people in; ask one for an account, then open this link again")
-        )
+        raise NotAllowed(_("only administrators invite new people; ask one for an account, then open this link again"))
     user = create_account(username.strip())
     decline_lookalike(full_name, user=user)
     first, _space, last = full_name.strip().rpartition(" ")

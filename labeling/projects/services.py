@@ -132,7 +132,7 @@ def add_member(*, project: Project, username: str, role: str, by: User) -> tuple
     user = account_for(username)
     known = user is not None and is_known_to(user, by)
     if not known and not may_bring_people(by):
-        raise NotAllowed(_("only administrators bring new people in; ask one to add {name}").format(name=username))
+        raise NotAllowed(_("only administrators invite new people; ask one to add {name}").format(name=username))
     if user is None:
         user = create_account(username)
     if project.memberships.filter(user=user).exists():

@@ -124,7 +124,7 @@ def begin_attempt(*, project: Project, person: User, kind: str) -> Attempt:
         raise NotAllowed(_("your role in this project does not allow this"))
     curriculum = current_curriculum(project)
     if curriculum is None:
-        raise WrongState(_("nobody has declared yet what is asked before somebody is admitted"))
+        raise WrongState(_("nobody has set the requirements for admission yet"))
     decline_unless_acknowledged(project, person)
     mine = Attempt.objects.filter(curriculum__project=project, person=person, kind=kind)
     open_ = mine.filter(finished_at__isnull=True).first()

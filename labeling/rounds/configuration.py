@@ -141,14 +141,17 @@ MOST_DIGITS = 100  # of a number that somebody types; Python itself fails on som
 _AS_PRESET = "empty: as the preset"
 CHOICES = (
     Choice("threshold", ("prediction", "detector_threshold"), "Detector threshold", "score, 0 to 1"),
-    Choice("grid", ("fusion", "grid"), "K, patches a side", "colour models are fitted on K × K patches"),
+    Choice("grid", ("fusion", "grid"), "K, patches per side", "colour models are fitted on K × K patches"),
     Choice("lam", ("fusion", "lam"), "λ, smoothness", "how much a change of label costs"),
     Choice("theta", ("fusion", "theta"), "θ, colour distance", "where a border costs 1/e, grey levels"),
     Choice("components", ("fusion", "components"), "N, components", "of each mixture of Gaussians"),
     Choice("trust", ("fusion", "trust"), "Trust in the detector", "log-odds beside the colours; paper: 0"),
     Choice("smallest", ("instances", "smallest"), "Smallest cell, px", "smaller pieces are dropped"),
     Choice(
-        "crumbs", ("instances", "crumbs"), "Crumbs, share", "of the smallest annotated cells’ area; 0: keep them all"
+        "crumbs",
+        ("instances", "crumbs"),
+        "Smallest piece, share",
+        "of the smallest annotated cells’ area; 0: keep them all",
     ),
     Choice("detector_steps", ("detector", "change", "steps"), "Detector steps", _AS_PRESET),
     Choice("detector_lr", ("detector", "change", "lr"), "Detector learning rate", _AS_PRESET),

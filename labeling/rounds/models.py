@@ -54,8 +54,8 @@ class Round(models.Model):
     """One pass of the loop: snapshot in, published proposals out."""
 
     class State(models.TextChoices):
-        PLANNED = "planned", "in line"  # starts when the project's rounds before it have ended
-        QUEUED = "queued", "queued"
+        PLANNED = "planned", "queued"  # starts when the project's rounds before it have ended
+        QUEUED = "queued", "waiting for a worker"
         RUNNING = "running", "running"
         CANCELLED = "cancelled", "cancelled"
         FAILED = "failed", "failed"

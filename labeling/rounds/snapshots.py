@@ -30,7 +30,7 @@ SAME_SCALE = 1.1  # µm/px of images that differ by less than this factor count 
 
 
 class NothingToLearn(LabelingError):
-    """A round needs boxes inside a region that is declared exhaustively annotated."""
+    """A round needs boxes inside a region that is declared fully annotated."""
 
     code = "nothing_to_learn"
 

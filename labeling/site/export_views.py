@@ -20,7 +20,7 @@ from labeling.site.requests import Request, acts_of, attempt, reach_project, sig
 SHOWN = 5  # the newest exports
 LAYOUTS = (
     (Layout.COCO, gettext_noop("COCO JSON"), gettext_noop("Masks as run lengths; for most training code.")),
-    (Layout.GEOJSON, gettext_noop("GeoJSON"), gettext_noop("One file an image; QuPath opens it.")),
+    (Layout.GEOJSON, gettext_noop("GeoJSON"), gettext_noop("One file per image; QuPath opens it.")),
     (
         Layout.LABELS,
         gettext_noop("Label maps"),
@@ -34,7 +34,7 @@ LAYOUTS = (
     (
         Layout.CSV,
         gettext_noop("Table of cells, CSV"),
-        gettext_noop("A row a cell: class, author, seconds, area, perimeter, circularity, stain, outline as WKT."),
+        gettext_noop("One row per cell: class, author, seconds, area, perimeter, circularity, stain, outline as WKT."),
     ),
     (
         Layout.PARQUET,

@@ -24,9 +24,12 @@ VERDICTS = (
 
 @dataclass(frozen=True)
 class FirstSteps:
-    """first_image: address of the image to begin with; the others: whether the person has taken this step."""
+    """first_image: address of the image to begin with. has_proposals: whether models have proposed cells on it. The
+    others: whether the person has taken this step.
+    """
 
     first_image: str
+    has_proposals: bool
     opened: bool
     judged: bool
     drew: bool
@@ -51,6 +54,7 @@ def first_steps(project: Project, user: User, rows: list[ImageRow]) -> FirstStep
     rounds = Round.objects.filter(project=project, started_by=user, number__gt=DEMO_ROUND)
     return FirstSteps(
         first_image=reverse("image", args=[with_most.image.pk]),
+        has_proposals=with_most.counts.proposed > 0,
         opened=watched or bool(actions),
         judged=not actions.isdisjoint(VERDICTS),
         drew=Operation.Action.DRAW in actions,

@@ -93,8 +93,8 @@ TOPICS = (
                 "background at the least cost, and a proof that there is no better answer is stored with it."
             ),
             _(
-                "5. What is found becomes proposals, dashed outlines with a doubt between 0 and 1. A proposal "
-                "is no cell until somebody accepts it."
+                "5. What is found becomes proposals: dashed outlines with a doubt between 0 and 1. A proposal "
+                "becomes a cell only when somebody accepts it."
             ),
             _(
                 "6. Images for validation say how good the round is. The page of the round shows the figures "

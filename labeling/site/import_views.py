@@ -48,7 +48,7 @@ def confirm_import(request: Request, job: int) -> HttpResponse:
 
 def _confirmed(job: Job) -> Job:
     if job.kind != Job.Kind.IMPORT:
-        raise WrongState(_("this job is no import, so there is nothing to confirm"))
+        raise WrongState(_("this job is not an import, so there is nothing to confirm"))
     return confirm(job)
 
 

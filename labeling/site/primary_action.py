@@ -101,7 +101,7 @@ def watch_round(found: Situation) -> Action | None:
     if found.active is None:
         return None
     words = _("Watch round {n}").format(n=found.active.number)
-    why = _("The round is at work. Its proposals appear on the images when it has ended.")
+    why = _("The round is running. Its proposals appear on the images when it has ended.")
     return Action(words, why, found.active.get_absolute_url(), "arrow-right")
 
 
@@ -124,7 +124,7 @@ def propose_now(found: Situation) -> Action | None:
     if at_work.exists():
         why = _("Models look for cells. Their proposals appear on each image as it is done.")
         url = reverse("project", args=[found.project.pk]) + "#proposals"
-        return Action(_("Watch the proposing"), why, url, "arrow-right", is_proposing=True)
+        return Action(_("Watch progress"), why, url, "arrow-right", is_proposing=True)
     why = _("Ready-made models look for cells, so that you do not start from an empty image.")
     url = reverse("propose", args=[found.project.pk])
     return Action(_("Propose now"), why, url, "square-dashed", is_proposing=True)

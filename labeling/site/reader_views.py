@@ -157,7 +157,7 @@ def stop_item(request: Request, item: int) -> HttpResponse:
         return redirect("participation", participant.pk) if is_done else redirect("stop-item", found.pk)
     else:
         attempt(request, lambda: services.pause(participant=participant, item_id=found.pk))
-        messages.info(request, _("Paused. The clock stands until you go on."))
+        messages.info(request, _("Paused. The clock is stopped until you continue."))
     return redirect("participation", participant.pk)
 
 

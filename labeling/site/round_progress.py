@@ -21,9 +21,9 @@ from labeling.site.resources import Wait, usage_of, wait_of
 from labeling.site.words import figure, took
 
 ROUND_WORDS = {
-    Round.State.PLANNED: "in line: it starts when the round before it has ended",
+    Round.State.PLANNED: "queued: it starts when the round before it has ended",
     Round.State.QUEUED: "waiting for a worker",
-    Round.State.RUNNING: "at work",
+    Round.State.RUNNING: "running",
     Round.State.CANCELLED: "cancelled",
     Round.State.FAILED: "failed",
     Round.State.PUBLISHED: "done: its proposals are on the images",
@@ -191,7 +191,7 @@ def pace_of(stage: Stage, now: datetime) -> Pace | None:
         return None
     left = timedelta(seconds=(stage.total - stage.done) * seconds / made)
     if stage.kind in LEARNED:
-        words = _("{time} an epoch").format(time=took(seconds / made))
+        words = _("{time} per epoch").format(time=took(seconds / made))
     else:
         words = _("{rate} images/s").format(rate=figure(made / seconds))
     return Pace(words, left, now + left)

@@ -84,10 +84,10 @@ def start(request: Request, found: Project) -> HttpResponse:
         return redirect("project-rounds", found.pk)
     if made.state == Round.State.PLANNED:
         text = _(
-            "Round {n} is in line: it starts when the round before it has ended, on the annotations as they are now."
+            "Round {n} is queued: it starts when the round before it has ended, with the annotations as they are now."
         )
     else:
-        text = _("Round {n} is at work. You can leave this page; it goes on.")
+        text = _("Round {n} is running. You can leave this page; it continues.")
     messages.success(request, text.format(n=made.number))
     return redirect(made)
 

@@ -220,7 +220,7 @@ def class_(request: Request, project: int, label_class: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     made = get_object_or_404(found.classes, pk=label_class)
     if "remove" in request.POST:
-        done = _("{name} is no class here any more.").format(name=made.name)
+        done = _("{name} is not a class here any more.").format(name=made.name)
         attempt(request, lambda: remove_class(label_class=made), done=done)
     else:
         name, color = request.POST.get("name", ""), request.POST.get("color", "")

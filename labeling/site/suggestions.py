@@ -35,7 +35,7 @@ class Waiting:
 def next_images(project: Project, counts: dict[int, Counts], strategy: str = "mix") -> dict[int, Waiting]:
     """Image -> its place, for the images that the current round scored and that still need somebody; one query.
 
-    An image that was annotated exhaustively needs nobody, nor does one on which every proposal has a verdict. An image
+    A fully annotated image needs nobody, nor does one on which every proposal has a verdict. An image
     without any proposal does: nobody has judged it, and the round found nothing. An unknown strategy is taken as the
     mix. Empty while no round has scored anything.
     """

@@ -170,7 +170,7 @@ def left_words(job: Job, items: Sequence[JobItem], now: datetime) -> str:
             return _("waiting for the worker")
         return ngettext("{n} job is done first", "{n} jobs are done first", before).format(n=before)
     if job.cancel_requested:
-        return _("stops after the file at work")
+        return _("stops after the current file")
     left = time_left(items, now) if job.state == Job.State.RUNNING else None
     return in_words(left) if left else ""
 

@@ -59,7 +59,7 @@ def new_project(request: Request) -> HttpResponse:
         except LabelingError as error:
             form.add_error("classes" if error.field == "name" else None, sentence(error))
         else:
-            messages.success(request, _("{name} is there. Add images next.").format(name=made.name))
+            messages.success(request, _("Project “{name}” is created. Add images next.").format(name=made.name))
             return redirect("project-images", made.pk)
     return render(request, "site/new_project.html", {"form": form}, status=422 if form.errors else 200)
 

@@ -78,7 +78,7 @@ def read_archive(content: bytes, sizes: dict[str, tuple[int, int]]) -> list[Draw
                 del pictures[drawing.image]
                 found.append(drawing)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
-        raise Invalid(_("this is no zip that can be read: {error}").format(error=error), field="archive") from error
+        raise Invalid(_("this is not a readable zip: {error}").format(error=error), field="archive") from error
     return sorted(found, key=lambda d: d.saved_at)
 
 
@@ -123,7 +123,7 @@ def _drawing(name: str, content: bytes, saved_at: datetime, pictures: dict[str, 
         PIL.Image.DecompressionBombError,
     ) as error:
         raise Invalid(
-            _("{name} is no LabelMe file: {error}").format(name=name, error=repr(error)), field="archive"
+            _("{name} is not a LabelMe file: {error}").format(name=name, error=repr(error)), field="archive"
         ) from error
     cells = [_union(masks) for masks in groups.values()]
     return Drawing(name, picture, str(data.get("version", "unknown")), (width, height), cells, left_out, saved_at)

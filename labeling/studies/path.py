@@ -73,7 +73,7 @@ def agree_to_retention(*, participant: Participant, until: str) -> None:
     participant = Participant.objects.select_for_update().get(pk=participant.pk)
     asked = removal.must_agree_again(participant)
     if asked is None:
-        raise WrongState(_("nothing is asked of you now"))
+        raise WrongState(_("there is nothing to do for you now"))
     if until != asked.isoformat():
         raise Invalid(_("the day has changed since the page was opened; read it again"), field="until")
     participant.retention_agreed = asked

@@ -130,3 +130,46 @@ def test_nothing_moves_where_nobody_wants_motion(pages: "Page", running: Running
     for name in ("work", "images", "round"):
         pages.goto(running.address + addresses[name])
         assert pages.evaluate(moving) == [], name
+
+
+LOOKS = """(selector) => {
+  const [chosen, other] = [true, false].map((is) => {
+    const found = [...document.querySelectorAll(selector)].filter((e) => (e.matches(CHOSEN)) === is);
+    return found[0];
+  });
+  const look = (e) => {
+    const { outlineStyle, outlineColor, borderBottomColor } = getComputedStyle(e);
+    return [outlineStyle, outlineColor, borderBottomColor].join();
+  };
+  return [look(chosen), look(other)];
+}""".replace("CHOSEN", "'[aria-pressed=true], [aria-selected=true], [aria-current]'")
+
+
+def test_what_is_chosen_is_seen_in_forced_colours(
+    browser: "Browser", signed_in: Any, running: Running, addresses: dict[str, str], image: int
+) -> None:
+    """Forced colours take every ground away. The tool taken, the tab and the page must still differ from the others,
+    and the colour of a class must stay its own."""
+    with new_page(browser, storage_state=signed_in, forced_colors="active") as page:
+        page.goto(running.address + addresses["work"])
+        chosen, other = page.evaluate(LOOKS, ".project-nav a")
+        assert chosen != other
+        bench = Bench(page)
+        bench.open(f"{running.address}/images/{image}/")
+        for selector in (".bw-tool", "[role=tab]"):
+            chosen, other = page.evaluate(LOOKS, selector)
+            assert chosen != other, selector
+        swatch = page.locator(".bw-swatch").first
+        assert swatch.evaluate("e => getComputedStyle(e).forcedColorAdjust") == "none"
+
+
+@pytest.mark.parametrize("part", ["work", "images", "settings", "workspace"])
+def test_pages_fit_a_window_at_200_percent(
+    browser: "Browser", signed_in: Any, running: Running, addresses: dict[str, str], image: int, part: str
+) -> None:
+    """A window of 1280 x 800 at 200 % has 640 x 400 CSS pixels of twice the density."""
+    zoomed = {"width": 640, "height": 400}
+    with new_page(browser, storage_state=signed_in, viewport=zoomed, device_scale_factor=2) as page:
+        page.goto(running.address + (f"/images/{image}/" if part == "workspace" else addresses[part]))
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -35,7 +35,7 @@ def state(page: "Page") -> dict[str, Any]:
 
 def test_from_two_readings_to_a_consensus(page: "Page", running: Running, two_readings: dict[str, Any]) -> None:
     page.goto(f"{running.address}/images/{two_readings['image']}/adjudication/")
-    page.get_by_role("button", name="Make the consensus").click()
+    page.get_by_role("button", name="Compute the consensus").click()
     wait_for(lambda: "Place 1 of 3" in page.inner_text("#main"), 120, "the consensus")
     page.reload()
     wait_for(lambda: page.evaluate("window.boxwiseAdjudication !== undefined"), 60, "the two sides")

@@ -183,6 +183,33 @@ def test_nothing_in_the_side_panel_moves_and_every_tool_is_reached(page, address
         assert missing == 0, f"at {height} pixels of height {missing} pixels of the tools are out of sight"
 
 
+def decide(bench: Tools, key: str) -> None:
+    """A verdict on the selected proposal, pressed when it has been seen."""
+    decided = bench.state()["selected"]
+    wait_for(lambda: bench.state()["painted"], 10, "the proposal is seen")
+    bench.page.wait_for_timeout(200)
+    bench.press(key)
+    wait_for(lambda: bench.state()["selected"] != decided, 5, f"the verdict {key}: {bench.state()['toasts']}")
+
+
+def test_the_list_is_filled_again_when_the_reasons_below_it_have_gone(page, address):
+    """The reasons for a rejection take room from the list; the next verdict gives it back, without any scrolling."""
+    bench = opened(page, address, PROPOSALS)
+    page.locator(".bw-surface").focus()
+    bench.press("Tab")
+    reasons = page.get_by_role("group", name="Reason for rejecting the cell before")
+    decide(bench, "x")
+    reasons.wait_for(timeout=5000)
+    page.locator(".bw-list").evaluate("list => list.scrollTo(0, 1)")  # the list learns how high it is now
+    decide(bench, "a")
+    reasons.wait_for(state="detached", timeout=5000)
+    below = page.evaluate("""(() => {
+        const bottoms = [...document.querySelectorAll('.bw-line')].map((line) => line.getBoundingClientRect().bottom);
+        return document.querySelector('.bw-list').getBoundingClientRect().bottom - Math.max(...bottoms);
+    })()""")
+    assert below <= 0, f"{below} pixels of the list are empty"
+
+
 def test_a_comment_that_is_being_written_leaves_the_keys_to_the_picture(page, address):
     """Its field takes the focus once. The picture and other tabs are a click away then, and the text stays."""
     bench = opened(page, address, BOXES)

@@ -52,7 +52,7 @@ def test_two_methods_from_the_form_to_their_comparison(page: "Page", running: Ru
     assert page.get_by_label("Training steps").is_visible() and not page.get_by_label("λ, smoothness").is_visible()
 
     # 2. a round of CellBoxify, whose proposals stand on the images
-    run_round(page, f"{project}/rounds/", "cellboxify", {"Training steps": "12", "Crumbs, share": "0"})
+    run_round(page, f"{project}/rounds/", "cellboxify", {"Training steps": "12", "Smallest piece, share": "0"})
     page.get_by_role("region", name="Stages").get_by_text("Training of the method").wait_for()
     page.get_by_text("This method has no fusion").wait_for()
     bench = Bench(page)

@@ -10,6 +10,7 @@ in the page too: that time is the machine's. Measured time per phase and cell mu
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -434,3 +435,75 @@ def test_a_finished_cell_takes_as_few_gestures_as_documented(robot: Robot, runni
     assert (first_verdict.all, verdict, again) == (2, key, key)  # so is the first proposal; a verdict opens the next
     assert fixed == Gestures(1, 0, 2, 0)  # e, a stroke, Enter: two more than accepting it as it is
     assert polygon == Gestures(0, 12, 2, 0)  # p once, a click for each corner, Enter
+
+
+JOBS = Path(__file__).resolve().parents[2] / "docs" / "gestures.md"
+
+
+def documented(job: str) -> int:
+    """Boxwise's gestures for a job, as the table of docs/gestures.md has them."""
+    (row,) = re.findall(rf"^\| {re.escape(job)} \| \*\*Boxwise\*\* \| .* \| \*\*(\d+)\*\* \|", JOBS.read_text(), re.M)
+    return int(row)
+
+
+def around(robot: Robot, x0: float, y0: float, x1: float, y1: float) -> None:
+    """One drag around a rectangle of the image."""
+    mouse = robot.page.mouse
+    mouse.move(*robot.at(x0, y0))
+    mouse.down()
+    for corner in ((x1, y0), (x1, y1), (x0, y1), (x0, y0)):
+        mouse.move(*robot.at(*corner), steps=4)
+    mouse.up()
+
+
+def test_other_jobs_take_as_few_gestures_as_documented(robot: Robot, running: Running, tmp_path: Path):
+    """The second table of docs/gestures.md: what is done besides drawing, mending and judging one cell."""
+    image = set_up(running, "robot that counts other jobs", 4)
+    page = robot.page
+    send_often(page.context)
+    sign_in(page, running)
+    page.goto(f"{running.address}/images/{image}/")
+    robot.open_here()
+
+    def verdict(key: str) -> None:
+        wait_for(lambda: robot.state()["painted"], 10, "the proposal is seen")
+        page.wait_for_timeout(200)
+        robot.press(key)
+
+    def acts(n: int) -> None:
+        wait_for(lambda: robot.state()["seq"] == n, 10, f"{n} acts are saved: {robot.state()}")
+
+    page.locator("canvas").last.focus()
+    robot.press("Tab")
+    verdict("a")
+    verdict("x")
+    robot.press("Alt+1")
+    robot.press("o")
+    robot.click(40, 120)
+    robot.click(90, 120)
+    robot.press("r")
+    robot.drag((140, 110), (170, 140))
+    robot.drag((190, 110), (220, 140))
+    robot.press("l")
+    around(robot, 130, 100, 230, 150)
+    wait_for(lambda: len(robot.state()["many"]) == 2, 5, "two cells are selected")
+    robot.press("2")
+    robot.press("v")
+    robot.click(140, 125)
+    robot.press("Delete")
+    robot.click(190, 125)
+    robot.press("Delete")
+    acts(10)
+    robot.press("]")
+    page.wait_for_timeout(SENT_MS)
+    tables = read(running, image, tmp_path)
+    events, done = tables["events"], tables["operations"].sort_values("committed_ms").drop_duplicates("activity_last")
+    # The table has a row for each cell of an operation; each ends once.
+    ends = [-1, *done["activity_last"].astype(int), int(events["n"].max())]
+    found = [gestures(events[(events["n"] > begin) & (events["n"] <= end)]).all for begin, end in pairwise(ends)]
+    _, rejected, reason, _, point, _, _, many, _, deleted, left = found
+    assert rejected + reason == documented("a proposal is rejected, with a reason")
+    assert point == documented("a point on a cell")
+    assert many == documented("the class of ten cells at once")
+    assert deleted == documented("a cell is deleted")
+    assert left == documented("the next image")

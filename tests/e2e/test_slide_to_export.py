@@ -71,7 +71,7 @@ def test_from_a_slide_to_geojson(page, running: Running, slide: Path, tmp_path: 
     page.get_by_label("How", exact=True).select_option("drawn")
     for label, value in zip(("Left edge, x", "Upper edge, y", "Width in pixels", "Height in pixels"), FIELD):
         page.get_by_label(label).fill(str(value))
-    page.get_by_role("button", name="Make fields").click()
+    page.get_by_role("button", name="Create fields").click()
     find_field = "from labeling.models import SlideField; print(*SlideField.objects.values_list('image', flat=True))"
     wait_for(lambda: running.manage(find_field), 180, "the field is cut")
     field = running.manage(find_field)

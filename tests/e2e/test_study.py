@@ -68,7 +68,7 @@ def stop_in_a_second_tab(own: BrowserContext, reader: Page, bench: Bench) -> Non
     second.goto(item + "stop/")
     second.get_by_text("The clock runs").wait_for()
     second.get_by_role("button", name="Stop the clock").click()
-    second.get_by_text("The clock stands").wait_for()
+    second.get_by_text("The clock is stopped").wait_for()
     there = len(bench.cells())
     draw_polygon(bench, (200, 200, 240, 240))
     reader.get_by_text("kept in this browser").wait_for()

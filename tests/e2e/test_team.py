@@ -108,7 +108,7 @@ def invited(campaign: Campaign, role: str, names: list[str]) -> dict[str, str]:
     page.goto(f"{campaign.project}team/")
     page.get_by_label("Whom to invite").fill("\n".join(names))
     page.get_by_role("radio", name=re.compile(role, re.IGNORECASE)).check()
-    page.get_by_role("button", name="Make links").click()
+    page.get_by_role("button", name="Create links").click()
     return {name: page.get_by_label(f"Link for {name}", exact=True).input_value() for name in names}
 
 
@@ -119,7 +119,7 @@ def the_lead_declares_the_rules(campaign: Campaign) -> None:
     members.get_by_label("Training of Cora Path").select_option("pathologist")
     members.locator("form", has=page.get_by_label("Training of Cora Path")).get_by_role("button", name="Save").click()
     page.get_by_label("Approval by a pathologist").check()
-    page.get_by_label("Only who is admitted gets images").check()
+    page.get_by_label("Only admitted members get images").check()
     page.locator("section[aria-labelledby=workflow]").get_by_role("button", name="Save").click()
     page.goto(f"{campaign.project}guidelines/")
     page.get_by_label("Text").fill("# Nuclei\nDraw every nucleus along its edge.")
@@ -219,7 +219,7 @@ def adjudication(page: "Page") -> dict[str, Any]:
 def the_pathologist_decides_where_they_differ(campaign: Campaign) -> None:
     page = campaign.pathologist.page
     page.goto(f"{campaign.image}adjudication/")
-    page.get_by_role("button", name="Make the consensus").click()
+    page.get_by_role("button", name="Compute the consensus").click()
     wait_for(lambda: "Place 1 of 2" in page.inner_text("#main"), 120, "the consensus")
     page.reload()
     wait_for(lambda: page.evaluate("window.boxwiseAdjudication !== undefined"), 60, "the two sides")

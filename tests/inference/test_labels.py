@@ -166,7 +166,7 @@ def test_boxes_are_judged_by_boxes_and_the_sentence_says_what_is_missing():
     pointed = field_with([POINT])
     assert not judges_boxes(pointed)
     assert "points alone" in why_no_boxes([pointed], "train")
-    assert "exhaustively annotated" in why_no_boxes([pointed], "val")
+    assert "fully annotated" in why_no_boxes([pointed], "val")
 
 
 def test_points_have_no_area_so_they_do_not_say_how_small_cells_are():

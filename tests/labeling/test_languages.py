@@ -90,7 +90,7 @@ def test_a_person_chooses_a_language_and_a_browser_proposes_one(client):
     chosen = client.get(page, headers={"Accept-Language": "en"}).content.decode()
     assert "Mitglied hinzufügen" in chosen
     work = client.get(reverse("project", args=[member.project_id])).content.decode()
-    assert "Bilder hinzufügen" in work and "Sie sind hier Eigentümer" in work
+    assert "Bilder hinzufügen" in work and "Ihre Rolle: Eigentümer" in work
     declined = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
     assert "Eine Klasse braucht einen Namen" in declined
 

@@ -231,7 +231,7 @@ def test_people_are_brought_in_by_managers_or_by_administrators_alone(owner):
     change_policy(projects="granted", people="administrators")
     UserFactory(username="existing")
     for name in ("existing", "newcomer"):  # the same for both: names cannot be tried out
-        with pytest.raises(NotAllowed, match="only administrators bring new people in"):
+        with pytest.raises(NotAllowed, match="only administrators invite new people"):
             add(owner, name)
     administrator = UserFactory(is_staff=True)
     project = owner.memberships.get().project

@@ -53,7 +53,7 @@ def test_start_cancel_retry(study):
     study.round.refresh_from_db()
     assert study.round.state == Round.State.QUEUED
     again = client.post(address(study, "project-rounds"), {"preset": "tiny"})
-    assert toasts(again)[-1].startswith("Round 1 of this project is at work already, so no other was started.")
+    assert toasts(again)[-1].startswith("Round 1 of this project is running already, so no other was started.")
     client.post(address(study, "cancel-round"))
     assert toasts(client.post(address(study, "cancel-round")))[-1] == "Round 1 is cancelled already."
     unknown = client.post(address(study, "project-rounds"), {"preset": "huge"})

@@ -82,7 +82,7 @@ ACTIONS = {
     ),
     "cells being proposed": (
         being_proposed,
-        ("Watch the proposing", "Watch the proposing", "Draw boxes: one.png", "Draw boxes: one.png", ""),
+        ("Watch progress", "Watch progress", "Draw boxes: one.png", "Draw boxes: one.png", ""),
     ),
     "a region to learn from": (annotated, ("Start round", "Start round", "", "", "")),
     "a round at work": (at_work, ("Watch round 1",) * 5),

@@ -311,8 +311,8 @@ def test_what_is_no_weights_is_refused_at_the_door(owner, sent, detector, monkey
     for name in ("w.pth", "w.safetensors", "w.zip"):  # whatever it is called
         declined("boxwise models convert", SimpleUploadedFile(name, pickle))
     declined("boxwise models convert", SimpleUploadedFile("w.bin", b"\x80\x02}q\x00."))
-    declined("no safetensors file and no zip", SimpleUploadedFile("w.safetensors", b"<html>not found</html>"))
-    declined("no safetensors file", SimpleUploadedFile("w.safetensors", b""))
+    declined("neither a safetensors file nor a zip", SimpleUploadedFile("w.safetensors", b"<html>not found</html>"))
+    declined("neither a safetensors file", SimpleUploadedFile("w.safetensors", b""))
     declined("holds neither", SimpleUploadedFile("boxcell.json", b"{}"), SimpleUploadedFile("x.png", b"1"))
     declined("under which licence", detector(), licence=" ")
     declined("no file was chosen")

@@ -33,7 +33,7 @@ CURRENT = {kind: Start("current") for kind in ("detector", "segmenter")}
 
 
 def annotated(owner, *images):
-    """A project with (patient, split, µm/px) images that are exhaustively annotated."""
+    """A project with (patient, split, µm/px) images that are fully annotated."""
     project = ProjectFactory()
     project.memberships.create(user=owner, role="owner")
     for patient, split, scale in images:

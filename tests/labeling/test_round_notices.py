@@ -466,7 +466,7 @@ def test_a_manager_decides_on_the_settings_page_sees_what_became_of_it_and_tries
     assert client.post(address, {"notify_by_mail": "on", "webhook_url": receiver.url}).status_code == 302
     secret = RoundPolicy.objects.get().webhook_secret
     shown = client.get(page).content.decode()
-    assert secret in shown and "No mail server is configured (MAIL_URL)" in shown and "Gets it now:" in shown
+    assert secret in shown and "No mail server is configured (MAIL_URL)" in shown and "Recipients now:" in shown
     assert "Send a test" in shown
     client.post(address, {"test": "1"})
     receiver.answers = [500]

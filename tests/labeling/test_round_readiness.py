@@ -207,7 +207,7 @@ def test_a_round_that_proposed_nothing_says_so_everywhere(owner):
     client = signed_in(owner)
     page = page_text(client.get(round_.get_absolute_url()))
     assert "0 proposals on 1 of 3 images" in page and "best score is 0.12, the threshold is 0.30" in page
-    assert "214 crumbs left out" in page and "Done: its proposals are on the images" not in page
+    assert "214 small pieces left out" in page and "Done: its proposals are on the images" not in page
     assert 'class="state published poor"' in page
     grid = page_text(client.get(reverse("project-images", args=[project.pk])))
     assert "0 proposals on 1 of 3 images" in grid and "no proposals yet" not in grid

@@ -140,7 +140,7 @@ def test_the_same_request_sent_twice_makes_one_round(project, owner, sent):
 def test_another_request_while_a_round_is_at_work_is_refused_and_can_be_lined_up(project, owner, sent, other):
     first = start_round(project=project, by=owner, preset="tiny")
     asked = {"project": project, "by": owner, "preset": "tiny"} | other
-    with pytest.raises(RoundAtWork, match="Round 1 of this project is at work") as declined:
+    with pytest.raises(RoundAtWork, match="Round 1 of this project is running") as declined:
         start_round(**asked)
     assert declined.value.facts == {"round": first.pk} and project.rounds.count() == 1
     second = start_round(**asked, line_up=True)

@@ -492,7 +492,7 @@ def test_the_page_of_a_slide_makes_fields_and_shows_where_they_lie(study, upload
         assert field.image.name in shown
     assert "0.1" in shown  # the probability, 2 of 20
     viewer = signed_in(study.people["viewer"])
-    assert "Make fields" not in page_text(viewer.get(page))
+    assert "Create fields" not in page_text(viewer.get(page))
     assert viewer.post(page, form).status_code == 403
 
 

@@ -134,12 +134,12 @@ def test_a_file_of_version_3_without_types_groups_or_flags_is_read():
     [
         (b"no zip", "no zip"),
         (zipped(("a.txt", b"", at(0))), "1 to 1000 LabelMe files, not 0"),
-        (zipped(("a.json", b"{}", at(0))), r"a\.json is no LabelMe file"),
-        (zipped(("a.json", labelme(shapes=[shape([[1e9, 0], [0, 0], [0, 1]])]), at(0))), "no LabelMe file"),
+        (zipped(("a.json", b"{}", at(0))), r"a\.json is not a LabelMe file"),
+        (zipped(("a.json", labelme(shapes=[shape([[1e9, 0], [0, 0], [0, 1]])]), at(0))), "not a LabelMe file"),
         (zipped(("a.json", labelme(size=(10**6, 10**6)), at(0))), "another size"),
         (zipped(("a.json", labelme(shapes=[WHOLE] * 60), at(0))), "more than 50 times the picture"),
         (zipped(("a.json", labelme(shapes=[HUGE_MASK]), at(0))), "a mask larger than its picture"),
-        (damaged(), "no zip that can be read"),
+        (damaged(), "not a readable zip"),
     ],
 )
 def test_what_is_no_archive_of_labelme_files_is_refused(content, says):

@@ -189,7 +189,7 @@ def test_a_participant_agrees_reads_stops_and_goes_on(study):
     assert "The clock runs" in client.get(reverse("stop-item", args=[item.pk])).content.decode()
     assert client.get(answer.headers["Location"]).status_code == 200
     stopped = client.post(reverse("stop-item", args=[item.pk]), {"act": "stop"}, follow=True)
-    assert "The clock stands" in stopped.content.decode()
+    assert "The clock is stopped" in stopped.content.decode()
     # the back button does not start it again
     assert client.get(answer.headers["Location"]).headers["Location"] == home
     client.post(reverse("stop-item", args=[item.pk]), {"act": "on"})

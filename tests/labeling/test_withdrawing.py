@@ -375,7 +375,7 @@ def test_the_settings_page_takes_the_terms(project, owner):
     address = reverse("project-settings", args=[project.pk])
     sent = {"approval": "EK 1", "data_use": "", "retention_until": "2031-02-30", "permitted_centres": "Graz\nBern\n"}
     wrong = client.post(address, sent)
-    assert wrong.status_code == 422 and "This is no day" in page_text(wrong)
+    assert wrong.status_code == 422 and "This is not a date" in page_text(wrong)
     assert client.post(address, sent | {"retention_until": "2031-02-28"}).status_code == 302
     project.refresh_from_db()
     assert (project.approval, project.permitted_centres) == ("EK 1", ["Graz", "Bern"])

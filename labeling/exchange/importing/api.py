@@ -42,5 +42,5 @@ class ImportConfirm(APIView):
     def post(self, request: Request, job: int) -> JobInFull:
         found = reach_job(person(request), job, Job.CHANGED_BY)
         if found.kind != Job.Kind.IMPORT:
-            raise WrongState("this job is no import, so there is nothing to confirm")
+            raise WrongState("this job is not an import, so there is nothing to confirm")
         return job_in_full(confirm(found))

@@ -75,8 +75,8 @@ def start_round(
     if active is not None and not line_up:
         if not _is_repeated(active, by, preset, begin(project, configuration, start or {}, active.snapshot)):
             words = _(
-                "Round {n} of this project is at work already, so no other was started. Wait until it ends, cancel "
-                "it, or line up the new round: it then starts when round {n} has ended."
+                "Round {n} of this project is running already, so no other was started. Wait until it ends, "
+                "cancel it, or queue the new round: it then starts when round {n} has ended."
             )
             error = about_round(RoundAtWork, words, active)
             error.facts = {"round": active.pk}
@@ -166,7 +166,7 @@ def retry_round(*, round_: Round) -> Round:
     if round_.state in Round.ACTIVE:
         return round_
     if round_.project.rounds.filter(state__in=Round.ACTIVE).exists():
-        raise WrongState(_("another round of this project is at work; wait for it or cancel it first"))
+        raise WrongState(_("another round of this project is running; wait for it or cancel it first"))
     move(round_, Round.State.QUEUED)
     round_.cancel_requested, round_.error = False, ""
     round_.save(update_fields=["cancel_requested", "error"])

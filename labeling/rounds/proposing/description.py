@@ -10,11 +10,12 @@ from inference.documents.proposing import ProposalChoice, ProposalRequest, Propo
 from labeling.jobs.handlers import describes
 from labeling.jobs.models import Job, JobItem
 from labeling.rounds.execution.backoff import SENTENCES, in_words, remedy_of
+from labeling.rounds.models import Round
 from labeling.rounds.proposing.estimate import time_left
 from labeling.rounds.proposing.services import Progress, progress_of
 
 REASONS = {
-    "gone": gettext_lazy("It left the project while the job was at work."),
+    "gone": gettext_lazy("It left the project while the job was running."),
     "fault": gettext_lazy(
         "A fault in Boxwise, which is written to the worker’s log. Propose on it again; if it stays, report it."
     ),
@@ -62,7 +63,7 @@ def described_job(job: Job) -> Described:
         job=job,
         progress=progress_of(items),
         seconds_left=left.total_seconds() if left is not None else None,
-        waits=in_words(missing, _(SENTENCES[missing.what])) if missing is not None else "",
+        waits=in_words(missing, _(SENTENCES[missing.what])) if missing is not None else _behind_a_round(job),
         remedy=in_words(missing, _(remedy_of(missing))) if missing is not None else "",
         declined=[(item.name, reason_of(item)) for item in items if item.state == JobItem.State.DECLINED],
         models=", ".join(model.name for model in asked.models.values()),
@@ -70,6 +71,16 @@ def described_job(job: Job) -> Described:
         elsewhere=asked.elsewhere,
         withdrawn=bool(job.facts.get("withdrawn")),
     )
+
+
+def _behind_a_round(job: Job) -> str:
+    """Why a job waits although it lacks nothing: the workers are at a round of its project. "" where they are not."""
+    if job.state != Job.State.WAITING:
+        return ""
+    running = Round.objects.filter(project=job.project_id, state=Round.State.RUNNING).first()
+    if running is None:
+        return ""
+    return _("no worker is free, and round {n} of this project is running").format(n=running.number)
 
 
 def reason_of(item: JobItem) -> str:

@@ -29,15 +29,15 @@ def estimate_of(pixels: int, device: str = "auto") -> Estimate | None:
     load, cores = present_load()
     if measured:
         words = ngettext(
-            "By {n} image that cells were proposed on before on this server.",
-            "By {n} images that cells were proposed on before on this server.",
+            "Estimated from {n} image on which this server has proposed cells.",
+            "Estimated from {n} images on which this server has proposed cells.",
             len(measured),
         )
         low, high = min(measured) * SPREAD_OF_ONE[0], max(measured) * SPREAD_OF_ONE[1]
         return Estimate(low * area, high * area, words.format(n=len(measured)), load, cores)
     if device == "gpu":
         return None
-    source = _("No cells have been proposed here yet, so this is by the times of another machine.")
+    source = _("No cells have been proposed here yet, so this estimate comes from another machine.")
     low, high = (CALIBRATION * spread * area for spread in SPREAD_OF_CALIBRATION)
     return Estimate(low / cores, high / share_of_processors(load, cores), source, load, cores)
 

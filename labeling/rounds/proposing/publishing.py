@@ -298,7 +298,7 @@ def withdraw(*, job: Job, by: User) -> Job:
     Project.objects.for_change(job.project_id)
     job = Job.objects.select_for_update().get(pk=job.pk)
     if job.is_active:
-        raise WrongState(_("this job is at work; cancel it first, then withdraw what it has proposed"))
+        raise WrongState(_("this job is running; cancel it first, then withdraw what it has proposed"))
     published = list(job.publications.all())
     if not published:
         raise WrongState(_("this job has proposed no cells, so there is nothing to withdraw"))

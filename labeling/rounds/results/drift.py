@@ -252,9 +252,9 @@ def sentences_of(factor: str, groups: Sequence[Group]) -> list[str]:
     dark = [group for group in groups if not group.means]
     if dark:
         sentences.append(
-            _("Not measured: {groups}. Their images taught the round, or it ran before such figures were kept.").format(
-                groups=listed(dark)
-            )
+            _(
+                "Not measured: {groups}. The round learned from their images, or it ran before such figures were kept."
+            ).format(groups=listed(dark))
         )
     return sentences
 

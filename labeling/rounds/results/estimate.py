@@ -123,10 +123,10 @@ def _range_of(measured: list[float], shipped: float) -> tuple[float, float]:
 def _source(measured: dict[str, list[float]]) -> str:
     rounds = max((len(values) for values in measured.values()), default=0)
     if not rounds:
-        return _("No round of this preset has run here yet, so this is by the times of another machine.")
+        return _("No round of this preset has run here yet, so this estimate comes from another machine.")
     return ngettext(
-        "By {n} earlier round of this preset on this server.",
-        "By {n} earlier rounds of this preset on this server.",
+        "Estimated from {n} earlier round of this preset on this server.",
+        "Estimated from {n} earlier rounds of this preset on this server.",
         rounds,
     ).format(n=rounds)
 

@@ -209,8 +209,8 @@ class Outcome:
             found.append(words.format(n=self.boxless, all=self.proposals))
         if self.crumbs:
             words = ngettext(
-                "{n} crumb left out: far smaller than the smallest annotated cells.",
-                "{n} crumbs left out: far smaller than the smallest annotated cells.",
+                "{n} small piece left out: far smaller than the smallest annotated cells.",
+                "{n} small pieces left out: far smaller than the smallest annotated cells.",
                 self.crumbs,
             )
             found.append(words.format(n=self.crumbs))

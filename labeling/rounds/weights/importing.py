@@ -119,7 +119,9 @@ def decline_what_no_weights_are(name: str, file: Any) -> None:
     if head[:1] == b"\x80" or PurePath(name).suffix.lower() in (".pt", ".pth", ".ckpt", ".pkl", ".pickle"):
         raise WeightsDeclined(_(CONVERT), field="files")
     if head[8:9] != b"{" or not 2 <= int.from_bytes(head[:8], "little") <= MOST_HEADER:
-        raise WeightsDeclined(_("{name} is no safetensors file and no zip of such").format(name=name), field="files")
+        raise WeightsDeclined(
+            _("{name} is neither a safetensors file nor a zip of such files").format(name=name), field="files"
+        )
 
 
 def _decline_zip(name: str, members: list[zipfile.ZipInfo]) -> None:

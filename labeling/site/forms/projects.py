@@ -111,14 +111,14 @@ class TermsForm(forms.Form):
         required=False,
         label=_("Kept until"),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        error_messages={"invalid": _("This is no day; it should read like 2031-12-31.")},
+        error_messages={"invalid": _("This is not a date; write it like 2031-12-31.")},
         help_text=_("owners and managers are reminded 30 days before; nothing is deleted by itself"),
     )
     permitted_centres = forms.CharField(
         required=False,
         label=_("Permitted centres"),
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=_("one a line, as images state them; empty: all. An upload of another centre is declined"),
+        help_text=_("one per line, as images state them; empty: all. An upload from another centre is declined"),
     )
 
     def clean_permitted_centres(self) -> list[str]:
@@ -132,7 +132,7 @@ class AttributesForm(forms.Form):
         required=False,
         label=_("Attributes"),
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Mitosis: no, yes"}),
-        help_text=_("said of a cell besides its class; one a line, as in “Mitosis: no, yes”; at most four"),
+        help_text=_("what is said of a cell besides its class; one per line, as in “Mitosis: no, yes”; at most four"),
     )
 
 
@@ -156,7 +156,7 @@ class ProjectForm(SettingsForm):
         label=_("Classes"),
         initial="nucleus",
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("what cells are sorted into, one a line; the first nine have the keys 1-9"),
+        help_text=_("what cells are sorted into, one per line; the first nine have the keys 1-9"),
         error_messages={"required": _("A project needs at least one class; “nucleus” will do.")},
     )
     layering = forms.ChoiceField(
@@ -242,7 +242,9 @@ class UploadForm(forms.Form):
     centre = factor_field("centre", help_text=_("where it was taken, stained and scanned"))
     patient = factor_field("patient", help_text=_("a name that tells patients apart, never the person’s own"))
     block = factor_field("block")
-    slide = factor_field("slide", help_text=_("images of one slide are of one patient, whoever that is"))
+    slide = factor_field(
+        "slide", help_text=_("all images of a slide belong to one patient, even if no patient is named")
+    )
     um_per_px = scale_field()
     split = forms.ChoiceField(
         label=_("Split"),

@@ -36,7 +36,7 @@ class WorkflowForm(forms.Form):
     more_percent = forms.IntegerField(
         min_value=0,
         max_value=100,
-        label=_("Share with one reading more, %"),
+        label=_("Images with one more reading, %"),
         help_text=_("drawn by chance with a stored seed; for example 20 % double readings"),
     )
     is_blind = forms.BooleanField(
@@ -67,7 +67,7 @@ class WorkflowForm(forms.Form):
     )
     needs_admission = forms.BooleanField(
         required=False,
-        label=_("Only who is admitted gets images"),
+        label=_("Only admitted members get images"),
         help_text=_("people are admitted for a class by a test, or by you, at one centre or at all"),
     )
     matches_skills = forms.BooleanField(
@@ -152,8 +152,8 @@ class InviteForm(forms.Form):
     notes = forms.CharField(
         label=_("Whom to invite"),
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("one person a line, by name or e-mail address: a note for you; each gets a link of their own"),
-        error_messages={"required": _("Write one name a line, so that you know whose link is whose.")},
+        help_text=_("one person per line, by name or e-mail address: a note for you; each gets a link of their own"),
+        error_messages={"required": _("Write one name per line, so that you know whose link is whose.")},
     )
     role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect)
     days = forms.IntegerField(min_value=1, max_value=MOST_DAYS, initial=DAYS, label=_("Days until the links expire"))

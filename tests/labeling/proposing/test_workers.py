@@ -18,7 +18,7 @@ from labeling.jobs import services as jobs
 from labeling.jobs.models import Job, JobItem
 from labeling.rounds.execution import resuming
 from labeling.rounds.execution.archiving import archive_project
-from labeling.rounds.models import Publication
+from labeling.rounds.models import Publication, Round, Snapshot
 from labeling.rounds.proposing import waiting
 from labeling.rounds.proposing.description import described_job
 from labeling.rounds.proposing.services import Wanted, propose
@@ -140,6 +140,18 @@ def test_a_queue_that_nobody_serves_is_said_until_somebody_does(image, owner, se
     waiting.recover(timezone.now())
     job.refresh_from_db()
     assert job.missing is None and [message.queue for message in sent] == ["gpu"]
+
+
+def test_a_job_that_waits_behind_a_round_says_so(image, owner):
+    job = new_job(image, owner)
+    assert described_job(job).waits == ""
+    snapshot = Snapshot.objects.create(project=image.project, sha256="0" * 64, content="none", summary={})
+    round_ = Round.objects.create(
+        project=image.project, number=3, preset="tiny", configuration={}, snapshot=snapshot, state=Round.State.RUNNING
+    )
+    assert described_job(job).waits == "no worker is free, and round 3 of this project is running"
+    Round.objects.filter(pk=round_.pk).update(state=Round.State.PUBLISHED)
+    assert described_job(job).waits == ""
 
 
 def test_memory_that_runs_out_in_the_middle_makes_it_wait_and_nobody_has_died(image, owner, monkeypatch):

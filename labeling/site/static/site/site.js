@@ -60,6 +60,11 @@ for (const button of document.querySelectorAll("[data-shows-password]")) {
 }
 
 // -- toasts: good news goes by itself, the rest stays until it is closed
+/** A sentence that the page holds in its language, with its places filled in. */
+function sentence(holder, name, places = {}) {
+  return holder.dataset[name].replace(/\{(\w+)\}/g, (_all, key) => places[key]);
+}
+
 function toast(text) {
   const made = document.getElementById("toast").content.cloneNode(true);
   made.querySelector("span").textContent = text;
@@ -80,6 +85,10 @@ document.addEventListener("click", (event) => {
       ?.writeText(field.value)
       .then(() => copy.classList.add("copied"));
   }
+  const all = event.target.closest("[data-ticks-all]");
+  if (all)
+    for (const box of document.getElementsByName(all.dataset.ticksAll))
+      box.checked = all.checked;
 });
 
 // -- arrow keys walk through grids and lists of links
@@ -163,17 +172,12 @@ document.addEventListener("htmx:afterSwap", () => {
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
   if (event.target.matches("[data-poll]") && status >= 500) return; // the next poll asks again
-  toast(
-    status === 403
-      ? "Your role in this project does not allow this."
-      : status === 404
-        ? "This is no longer there, or no longer shown to you. Reload the page."
-        : `The server could not do this (${status}). Reload the page and try again.`,
-  );
+  const name = { 403: "role", 404: "gone" }[status] ?? "fault";
+  toast(sentence(document.getElementById("toasts"), name, { status }));
 });
 document.addEventListener("htmx:sendError", (event) => {
   if (!event.target.matches("[data-poll]"))
-    toast("The server cannot be reached. Check the connection and try again.");
+    toast(sentence(document.getElementById("toasts"), "unreachable"));
 });
 
 // -- upload
@@ -186,7 +190,7 @@ if (upload) {
     const tooMany = files.files.length > most;
     files.setCustomValidity(
       tooMany
-        ? `Choose at most ${most} files at a time; these are ${files.files.length}.`
+        ? sentence(upload, "tooMany", { most, n: files.files.length })
         : "",
     );
     if (tooMany) files.reportValidity();
@@ -203,10 +207,9 @@ if (upload) {
     whole ||= total;
     if (!lengthComputable || total !== whole) return;
     const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
-    show(
-      loaded < total ? `${mib(loaded)} of ${mib(total)} MiB sent` : "sent",
-      loaded / total,
-    );
+    const places = { done: mib(loaded), total: mib(total) };
+    const isSent = loaded >= total;
+    show(sentence(upload, isSent ? "sent" : "far", places), loaded / total);
   });
   upload.addEventListener("htmx:afterRequest", (event) => {
     if (event.target !== upload) return;
