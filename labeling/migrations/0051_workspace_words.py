@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0047_controls"),
+        ("labeling", "0050_studies_ii"),
     ]
 
     operations = [

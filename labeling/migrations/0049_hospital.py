@@ -11,7 +11,7 @@ def forget_reminders(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0047_controls"),
+        ("labeling", "0048_team"),
     ]
 
     operations = [

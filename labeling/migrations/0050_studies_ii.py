@@ -23,7 +23,7 @@ def delete_time_boxes(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0047_controls"),
+        ("labeling", "0049_hospital"),
     ]
 
     operations = [
