@@ -1716,14 +1716,16 @@ ModelStart = TypedDict(
 
 
 class ModelsAnswer(TypedDict):
-    """A detector and a segmenter that can propose. `detector` and `segmenter` are what the request takes.  `scale` and
-    `warning` say which µm per pixel they expect, and what that means for these images.
+    """A detector and a segmenter that can propose together, or a method that was trained as a whole. `detector`,
+    `segmenter` and `method` are what the request takes; null is left out of it.  `scale` and `warning` say
+    which µm per pixel they expect, and what that means for these images.
     """
 
     key: "str"
     name: "str"
-    detector: "int | str"
-    segmenter: "int | str"
+    detector: "int | str | None"
+    segmenter: "int | str | None"
+    method: "int | None"
     learned_from: "str"
     licences: "list[str]"
     elsewhere: "bool"
@@ -2383,13 +2385,15 @@ class Prompter(TypedDict):
 
 class ProposalBody(TypedDict):
     """`images` null: all pictures of the project, or all its slides where it has no picture. `region` is of the only
-    image: x, y, width, height in its pixels.
+    image: x, y, width, height in its pixels. `method`: a version of a method that was trained as a whole, which
+    then proposes without a detector and a segmenter.
     """
 
     images: "NotRequired[list[int] | None]"
     region: "NotRequired[Sequence[int] | None]"
     detector: "NotRequired[Literal['shipped'] | int]"
     segmenter: "NotRequired[Literal['shipped'] | int]"
+    method: "NotRequired[int | None]"
     device: "NotRequired[Literal['auto', 'cpu', 'gpu']]"
 
 

@@ -5097,15 +5097,17 @@ export interface components {
     };
     /**
      * ModelsAnswer
-     * @description A detector and a segmenter that can propose. `detector` and `segmenter` are what the request takes.
+     * @description A detector and a segmenter that can propose together, or a method that was trained as a whole. `detector`,
+     *     `segmenter` and `method` are what the request takes; null is left out of it.
      *
      *     `scale` and `warning` say which µm per pixel they expect, and what that means for these images.
      */
     ModelsAnswer: {
       key: string;
       name: string;
-      detector: number | string;
-      segmenter: number | string;
+      detector: number | string | null;
+      segmenter: number | string | null;
+      method: number | null;
       learned_from: string;
       licences: string[];
       elsewhere: boolean;
@@ -5997,7 +5999,8 @@ export interface components {
     /**
      * ProposalBody
      * @description `images` null: all pictures of the project, or all its slides where it has no picture. `region` is of the only
-     *     image: x, y, width, height in its pixels.
+     *     image: x, y, width, height in its pixels. `method`: a version of a method that was trained as a whole, which then
+     *     proposes without a detector and a segmenter.
      */
     ProposalBody: {
       /** @default null */
@@ -6008,6 +6011,8 @@ export interface components {
       detector?: "shipped" | number;
       /** @default shipped */
       segmenter?: "shipped" | number;
+      /** @default null */
+      method?: number | null;
       /**
        * @default auto
        * @enum {string}
