@@ -94,7 +94,8 @@ def copy_checkout(target: Path, root: Path) -> None:
 
 def fetch_wheels(folder: Path, *, packages: str, root: Path) -> None:
     """wheels/ by the lock, checked against its hashes, and wheels.lock with the hashes of exactly these files."""
-    lock, torch = root / "requirements.lock", []
+    lock = root / "requirements.lock"
+    torch: list[str] = []
     if packages == "web":
         lock = root / "docker" / "requirements-web.lock"
     elif packages == "cpu":

@@ -76,7 +76,7 @@ def licence_of(name: str) -> str:
     if name in STATED:
         return STATED[name]
     try:
-        found = metadata.metadata(name)
+        found = cast("Message", metadata.metadata(name))
     except metadata.PackageNotFoundError:
         return ""
     if expression := found.get("License-Expression"):

@@ -77,7 +77,8 @@ def install(bundle: Path) -> None:
         bootstrap.set_undone(step)
     shutil.rmtree(bootstrap.VENV, ignore_errors=True)
     run("Making .venv", [sys.executable, "-m", "venv", bootstrap.VENV])
-    pip = [bootstrap.VENV / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "--no-index"]
+    pip: list[str | Path] = [bootstrap.VENV / "bin" / "python", "-m", "pip", "install", "--no-index"]
+    pip.append("--disable-pip-version-check")
     env = without_pip_settings()
     hashed: list[str | Path] = ["--no-deps", "--require-hashes", "--find-links", bundle / WHEELS]
     run("Installing Python packages (some minutes)", [*pip, *hashed, "--requirement", bundle / LOCK], env=env)
