@@ -111,11 +111,11 @@ def _remove_rest(project: Project) -> None:
         Centre.objects.filter(project=project).delete()
         Project.objects.filter(pk=project.pk).delete()
     for file in files:
-        file.storage.delete(file.name)
+        file.storage.delete(str(file.name))
     _remove_unused(artifacts)
 
 
-def _artifacts_of(project: Project) -> list[int]:
+def _artifacts_of(project: Project) -> list[str]:
     used = Q(stages__round__project=project) | Q(model_versions__project=project)
     return list(Artifact.objects.filter(used).distinct().values_list("pk", flat=True))
 
@@ -125,7 +125,8 @@ def _remove_rounds(project: Project) -> list[FieldFile]:
     portions = Portion.objects.filter(stage__round__project=project)
     imports = WeightsImport.objects.filter(project=project)
     snapshots = Snapshot.objects.filter(project=project)
-    files = [row.file for row in [*portions, *imports] if row.file]
+    files = [portion.file for portion in portions if portion.file]
+    files += [one.file for one in imports if one.file]
     files += [snapshot.content for snapshot in snapshots]
     ModelVersion.objects.filter(project=project).update(parent=None)
     ModelVersion.objects.filter(project=project).delete()
@@ -135,9 +136,9 @@ def _remove_rounds(project: Project) -> list[FieldFile]:
     return files
 
 
-def _remove_unused(artifacts: list[int]) -> None:
+def _remove_unused(artifacts: list[str]) -> None:
     """Results of rounds are known by their inputs: another project may have the same."""
     unused = Artifact.objects.filter(pk__in=artifacts, stages__isnull=True, model_versions__isnull=True)
     for artifact in unused:
-        artifact.file.storage.delete(artifact.file.name)
+        artifact.file.storage.delete(str(artifact.file.name))
         artifact.delete()

@@ -57,7 +57,7 @@ def make(lead: User) -> dict[str, Any]:
     classes = list(project.classes.order_by("position"))
     learned, tested = add_field(project, LEARNED), add_field(project, TESTED)
     declare_workflow(project=project, by=lead, readings=2, is_blind=True)
-    former = [UserFactory(username=f"former-reader-{number}") for number in (1, 2)]
+    former = [UserFactory(username=f"former-reader-{project.pk}-{number}") for number in (1, 2)]
     for user in former:
         membership = MembershipFactory(project=project, user=user)
         read_as_it_is(learned, LEARNED, user, classes)

@@ -123,7 +123,7 @@ def recover() -> list[str]:
     sentences = []
     for sheet in Project.objects.filter(archived_at__isnull=True, sheet_of__archived_at__isnull=False):
         with isolated(f"project {sheet.pk}"), transaction.atomic():
-            _save_state(Project.objects.select_for_update().get(pk=sheet.sheet_of_id))
+            _save_state(Project.objects.select_for_update().get(sheets=sheet))
             sentences.append(f"project {sheet.sheet_of_id} is archived: so is a sheet of it")
     for project in Project.objects.filter(rounds__in=_under_way()).distinct():
         with isolated(f"project {project.pk}"):
