@@ -17,8 +17,10 @@ import tomllib
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
@@ -76,7 +78,7 @@ def licence_of(name: str) -> str:
     if name in STATED:
         return STATED[name]
     try:
-        found = cast("Message", metadata.metadata(name))
+        found = cast(Message, metadata.metadata(name))
     except metadata.PackageNotFoundError:
         return ""
     if expression := found.get("License-Expression"):
