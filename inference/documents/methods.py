@@ -241,6 +241,7 @@ PREDICTORS: Mapping[str, Predictor] = MappingProxyType({one.name: one for one in
 PROMPTERS: Mapping[str, str] = MappingProxyType(
     {
         "boxwise": "Boxwise, comes with the program",
+        "boxwise-sam": "Boxwise SAM, encodes once, comes with the program",
         "grabcut": "GrabCut, without weights",
         "sam-vit-b": "Segment Anything, ViT-B",
         "sam-vit-l": "Segment Anything, ViT-L",
@@ -260,4 +261,4 @@ PROMPTERS: Mapping[str, str] = MappingProxyType(
         "micro-sam-vit-l": "micro-SAM, ViT-L",
     }
 )
-WITHOUT_CHECKPOINT = ("boxwise", "grabcut")
+WITHOUT_CHECKPOINT = ("boxwise", "boxwise-sam", "grabcut")

@@ -132,16 +132,16 @@ def test_nothing_moves_where_nobody_wants_motion(pages: "Page", running: Running
         assert pages.evaluate(moving) == [], name
 
 
-LOOKS = """(selector) => {
+APPEARANCES = """(selector) => {
   const [chosen, other] = [true, false].map((is) => {
     const found = [...document.querySelectorAll(selector)].filter((e) => (e.matches(CHOSEN)) === is);
     return found[0];
   });
-  const look = (e) => {
+  const appearance = (e) => {
     const { outlineStyle, outlineColor, borderBottomColor } = getComputedStyle(e);
     return [outlineStyle, outlineColor, borderBottomColor].join();
   };
-  return [look(chosen), look(other)];
+  return [appearance(chosen), appearance(other)];
 }""".replace("CHOSEN", "'[aria-pressed=true], [aria-selected=true], [aria-current]'")
 
 
@@ -152,12 +152,12 @@ def test_what_is_chosen_is_seen_in_forced_colours(
     and the colour of a class must stay its own."""
     with new_page(browser, storage_state=signed_in, forced_colors="active") as page:
         page.goto(running.address + addresses["work"])
-        chosen, other = page.evaluate(LOOKS, ".project-nav a")
+        chosen, other = page.evaluate(APPEARANCES, ".project-nav a")
         assert chosen != other
         bench = Bench(page)
         bench.open(f"{running.address}/images/{image}/")
         for selector in (".bw-tool", "[role=tab]"):
-            chosen, other = page.evaluate(LOOKS, selector)
+            chosen, other = page.evaluate(APPEARANCES, selector)
             assert chosen != other, selector
         swatch = page.locator(".bw-swatch").first
         assert swatch.evaluate("e => getComputedStyle(e).forcedColorAdjust") == "none"

@@ -105,7 +105,7 @@ def page(below: Running, browser: "Browser") -> Iterator["Page"]:
     strayed: list[str] = []
     failed: list[str] = []
 
-    def look(response: object) -> None:
+    def check(response: object) -> None:
         url, status = response.url, response.status  # type: ignore[attr-defined]
         if url.startswith(origin) and not f"{url}/".startswith(f"{below.address}/"):
             strayed.append(url)
@@ -113,7 +113,7 @@ def page(below: Running, browser: "Browser") -> Iterator["Page"]:
             failed.append(f"{status} {url}")
 
     with new_page(browser) as opened:
-        opened.context.on("response", look)
+        opened.context.on("response", check)
         sign_in(opened, below)
         yield opened
     assert (strayed, failed) == ([], [])

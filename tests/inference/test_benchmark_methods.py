@@ -29,6 +29,7 @@ def test_what_was_measured_is_not_trained_again_and_the_rest_is_said(
     monkeypatch,
 ):
     chosen = ["--methods", "threshold", "des-sam", "--seeds", "2"]
+    monkeypatch.setattr("inference.prompters.compact.shipped", lambda name: None)
     assert call(folder, tmp_path, *chosen) == 0
     runs = {run.task.name: run for run in benchmark_methods.read(tmp_path)}
     assert list(runs) == ["des-sam_tiny_0_0", "des-sam_tiny_1_0", "threshold_tiny_0_0", "threshold_tiny_1_0"]

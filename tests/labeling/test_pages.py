@@ -314,7 +314,7 @@ def test_queries_do_not_grow_with_the_images(route, study, django_assert_max_num
     owner = study.people["owner"]
     client = signed_in(owner)
     fill(study.project, owner, 1)
-    with django_assert_max_num_queries(43) as few:
+    with django_assert_max_num_queries(45) as few:
         client.get(address(study, route))
     before = len(few)
     fill(study.project, owner, 5)

@@ -164,6 +164,6 @@ def test_a_second_request_over_http_is_409_with_the_round_that_is_in_the_way(sen
     )
     second = client.post(url, {"preset": "tiny"}, format="json")
     assert_declined(second, 409, code="round_at_work")
-    assert second.json()["round"] == first.json()["id"] and "line up" in second.json()["detail"]
+    assert second.json()["round"] == first.json()["id"] and "queue the new round" in second.json()["detail"]
     lined = client.post(url, {"preset": "tiny", "line_up": True}, format="json")
     assert lined.status_code == 202 and lined.json()["state"] == "planned"

@@ -14,7 +14,7 @@ from inference.documents.snapshot import Snapshot
 from inference.pipeline import compute
 from inference.segmenters import unet
 from inference.synthetic import tissue
-from inference.weights import catalogue, shipped
+from inference.weights import catalogue
 from inference.worker import tasks
 from labeling.annotations.models import Annotation
 from labeling.errors import Invalid
@@ -68,8 +68,6 @@ def points_project(owner, *, side=192, cells=24, count=None, fields=2):
 
 def test_every_prompter_that_a_round_offers_is_one_of_the_registry_and_the_other_way_round():
     known = {*registry.PROMPTERS, *(entry.name for entry in catalogue.ENTRIES.values() if entry.prompts)}
-    if shipped("boxwise_sam") is None:  # a round is offered it as soon as this copy has its weights
-        known.remove("boxwise-sam")
     assert set(PROMPTERS) == known
 
 

@@ -242,7 +242,7 @@ def test_a_link_that_comes_later_inside_a_folder_is_not_followed(api, study, roo
 
 @pytest.mark.parametrize(
     ("spoil", "status", "words"),
-    [("missing", 422, "archive is no folder"), ("closed", 422, "cannot be listed"), ("not UTF-8", 200, "2024")],
+    [("missing", 422, "archive is not a folder"), ("closed", 422, "cannot be listed"), ("not UTF-8", 200, "2024")],
 )
 def test_a_root_that_cannot_be_listed_says_why(spoil, status, words, api, study, roots, settings, monkeypatch):
     if spoil == "missing":

@@ -68,11 +68,11 @@ def test_every_setting_is_one_that_the_site_reads():
 
 
 def test_every_alarm_asks_for_a_value_that_metrics_has_and_says_what_to_do():
-    said = (DOCKER.parent / "labeling" / "upkeep" / "metrics.py").read_text()
+    metrics = (DOCKER.parent / "labeling" / "upkeep" / "metrics.py").read_text()
     (group,) = ALERTS
     rules = group["rules"]
     for rule in rules:
         names = set(re.findall(r"boxwise_[a-z_]+", rule["expr"]))
-        assert names and all(f'"{name}"' in said for name in names), rule["alert"]
+        assert names and all(f'"{name}"' in metrics for name in names), rule["alert"]
         assert rule["annotations"]["description"].endswith(".")
     assert len({rule["alert"] for rule in rules}) == len(rules) == 5
