@@ -7,7 +7,7 @@
     SHA256SUMS            of all files
     install.sh            checks the hashes and installs; fetches nothing
 
-all: with CUDA (some 5 GB). cpu: without it. web: what a web server needs whose workers run elsewhere (no torch).
+all: with CUDA (several GB). cpu: without it. web: what a web server needs whose workers run elsewhere (no torch).
 Weights that are shipped lie in boxwise/inference/weights. Images of containers are not in it: build them from boxwise/
 with the wheels, or `docker save` them on a machine that has an engine.
 """

@@ -91,8 +91,10 @@ export function packBytes(
 }
 export const packOf = (rows: Row[], seq?: number): Pack => decodePack(packBytes(rows, seq));
 
-/** A page as far as requests look at it: its cookies, and the name of the cookie with the CSRF token. */
-export const pageWith = (cookies: () => string = () => "") => ({
+/** A page as far as requests look at it: its cookies, the name of the cookie with the CSRF token, and where the site
+ *  lies. */
+export const pageWith = (cookies: () => string = () => "", base = "/") => ({
+  documentElement: { dataset: { base } },
   get cookie() {
     return cookies();
   },

@@ -3,14 +3,17 @@ import { signIn } from "../sync/api";
 import { pageWith } from "./build";
 
 /** A server that knows one CSRF cookie and answers as Boxwise does; `asked` is what reached it. */
-function server(cookieAtStart: string, status: number) {
+function server(cookieAtStart: string, status: number, base = "/") {
   const asked: string[] = [];
   let cookie = cookieAtStart;
   vi.stubGlobal(
     "document",
-    pageWith(() => cookie),
+    pageWith(() => cookie, base),
   );
-  vi.stubGlobal("fetch", (_url: string, init: RequestInit) => Promise.resolve(answer(init)));
+  vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+    if (url === `${base}accounts/sign-in/`) return Promise.resolve(answer(init));
+    return Promise.reject(new Error(`nothing is at ${url}`));
+  });
   const answer = (init: RequestInit): Response => {
     const token = (init.headers as Record<string, string> | undefined)?.["X-CSRFToken"];
     asked.push(`${init.method ?? "GET"} ${token ?? ""}`.trim());
@@ -35,6 +38,11 @@ describe("signing in without leaving the page", () => {
     const asked = server("", 204);
     expect(await signIn(form())).toEqual({ kind: "in" });
     expect(asked).toEqual(["GET", "POST fresh"]);
+  });
+
+  it("asks below the path of the site", async () => {
+    server("boxwise_csrf_8000=fresh", 204, "/boxwise/");
+    expect(await signIn(form())).toEqual({ kind: "in" });
   });
 
   it("sends the form again when the token is an old one", async () => {

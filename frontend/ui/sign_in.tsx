@@ -1,6 +1,7 @@
 /** A session that has ended asks for the password here: the page, the picture and what waits on this computer stay. */
 import { t } from "../locale/locale";
 import { Component } from "preact";
+import { signInPage } from "../sync/addresses";
 import { signIn, type SignedIn } from "../sync/api";
 import type { Ui } from "./parts";
 
@@ -71,7 +72,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
           </p>
         )}
         <p class="bw-note">
-          <a href="/accounts/sign-in/" target="_blank" rel="noopener">
+          <a href={signInPage()} target="_blank" rel="noopener">
             {t("Sign in another way, in a new tab; then come back")}
           </a>
         </p>

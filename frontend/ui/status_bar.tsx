@@ -2,6 +2,7 @@
 import { t, tn } from "../locale/locale";
 import { ColourChoice } from "./legend";
 import type { Ui } from "./parts";
+import { siteBase } from "../sync/addresses";
 import { scaleBar, shownWords, turnWords, zoomWords } from "../editor/words";
 
 export function StatusBar({ ui }: { ui: Ui }) {
@@ -78,8 +79,8 @@ export function KeySheet({ ui }: { ui: Ui }) {
         <strong>{t("Keys")}</strong>
         {!ui.editor.store.opened.study && (
           <>
-            <a href="/help/keys/">{t("Sheet to print")}</a>
-            <a href="/help/">{t("Help")}</a>
+            <a href={`${siteBase()}help/keys/`}>{t("Sheet to print")}</a>
+            <a href={`${siteBase()}help/`}>{t("Help")}</a>
           </>
         )}
         <button type="button" class="bw-icon" aria-label={t("Close")} onClick={() => ui.run("help.keys")}>

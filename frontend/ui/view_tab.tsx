@@ -1,5 +1,6 @@
 /** How tissue and cells are shown: nothing here changes what is stored. */
 import { languages, mark, spoken, t } from "../locale/locale";
+import { siteBase } from "../sync/addresses";
 import { csrfToken } from "../sync/api";
 import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./display_settings";
@@ -26,7 +27,7 @@ const STATUSES: readonly (readonly [Status, string])[] = [
  *  this computer). */
 async function choose(language: string): Promise<void> {
   const body = new URLSearchParams({ language, next: location.pathname });
-  await fetch("/i18n/setlang/", {
+  await fetch(`${siteBase()}i18n/setlang/`, {
     method: "POST",
     credentials: "same-origin",
     headers: { "X-CSRFToken": csrfToken(document.cookie) },

@@ -2,6 +2,7 @@
 import { mark, t } from "../locale/locale";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ItemState } from "../scene/contract";
+import { siteBase } from "../sync/addresses";
 import { CommandButton, type Ui } from "./parts";
 
 const STATE_WORDS: Record<ItemState, string> = {
@@ -54,7 +55,7 @@ function AfterEnd({ ui }: { ui: Ui }) {
         {t(ENDED_WORDS[finish.ended])} {isLast && t("Nothing is left for you here.")}
       </p>
       {isLast ? (
-        <a class="button is-primary" href="/">
+        <a class="button is-primary" href={siteBase()}>
           {t("My work")}
         </a>
       ) : (

@@ -102,7 +102,9 @@ def decline_void(invitation: Invitation) -> None:
         raise InvitationVoid(_("this link was revoked; ask whoever sent it for a new one"))
     if invitation.expires_at <= timezone.now():
         raise InvitationVoid(_("this link has expired; ask whoever sent it for a new one"))
-    role = invitation.project.role_of(invitation.made_by) if invitation.made_by.is_active else None
+    # Whoever holds a link learns nothing of a deleted project, as nobody but its owners does.
+    is_open = invitation.made_by.is_active and invitation.project.deleted_at is None
+    role = invitation.project.role_of(invitation.made_by) if is_open else None
     makes_owners = role == Role.OWNER
     if role not in MAY["manage"] or (invitation.role == Role.OWNER and not makes_owners):
         raise InvitationVoid(_("whoever made this link may no longer invite people to the project; ask for a new one"))

@@ -24,12 +24,14 @@ from labeling.exchange.importing.writing import Aim, write_image
 from labeling.images import slides
 from labeling.images.models import Centre, Image, Patient, SlideField, SlideFile
 from labeling.images.patients import PatientWithdrawal
+from labeling.images.permitted import Permitted
 from labeling.images.quota import decline_over_quota
 from labeling.jobs.handlers import Result, Tell, handles
 from labeling.jobs.models import Job
 from labeling.projects.classes import current_classes
 from labeling.projects.models import MAY, Project
 from labeling.upkeep.purging import FILES
+from labeling.upkeep.withdrawing import withdraw_patient
 
 # Columns that belong to a row of its own project, or are found again for the copy.
 OWN = ("id", "project", "position", "centre", "patient", "second_image", "created_at", *FILES)
@@ -57,12 +59,13 @@ def copy_images(job: Job, folder: Path, tell: Tell) -> Result:
     """Image by image, in their order. The project of the job is the copy."""
     wanted = _wanted(job)
     images = list(Image.objects.filter(project=wanted.source).order_by("position").values_list("pk", flat=True))
+    _copy_withdrawals(wanted)
     copied: dict[int, int] = {}
     counts = {"images": 0, "cells": 0, "without_cells": 0}
     for number, key in enumerate(images):
         tell(number, len(images))
         image = Image.objects.with_specimens().filter(pk=key).first()
-        if image is None:  # deleted meanwhile
+        if image is None or _has_withdrawn(image, wanted.target):  # meanwhile
             continue
         there = _copy(image, wanted, copied)
         copied[image.pk] = there.pk
@@ -72,7 +75,7 @@ def copy_images(job: Job, folder: Path, tell: Tell) -> Result:
             counts["cells"] += cells or 0
             counts["without_cells"] += cells is None
     _join_second_images(wanted.source, copied)
-    _copy_withdrawals(wanted)
+    _copy_withdrawals(wanted)  # once more: somebody may have withdrawn meanwhile
     return Result(facts=counts)
 
 
@@ -145,7 +148,7 @@ def _linked(source: str, target: str) -> None:
 
 @transaction.atomic
 def _store(image: Image, made: Image, slide: SlideFile | None, project: Project, copied: Mapping[int, int]) -> None:
-    """Raises Archived, OverQuota."""
+    """Raises Archived, OverQuota, Invalid for a patient who has withdrawn in this moment."""
     locked = Project.objects.for_change(project.pk)
     sizes = (made.pixel_bytes, made.original_bytes, made.slide_bytes)
     decline_over_quota(locked, sum(size or 0 for size in sizes))
@@ -153,6 +156,7 @@ def _store(image: Image, made: Image, slide: SlideFile | None, project: Project,
     made.project, made.position = locked, (last or 0) + 1
     made.centre = _centre_in(locked, image.centre)
     made.patient = _patient_in(locked, image.patient)
+    Permitted(locked).decline_withdrawn(made.patient)
     made.save()
     if slide is not None:
         slide._state.adding = True
@@ -169,6 +173,17 @@ def _centre_in(project: Project, centre: Centre | None) -> Centre | None:
     if centre is None:
         return None
     return Centre.objects.get_or_create(project=project, name=centre.name)[0]
+
+
+def _has_withdrawn(image: Image, project: Project) -> bool:
+    """Whether its patient is one who has withdrawn in the copy."""
+    patient = image.patient
+    if patient is None:
+        return False
+    centre = patient.centre.name if patient.centre is not None else None
+    same = Patient.objects.filter(project=project, known_by=patient.known_by, name=patient.name)
+    same = same.filter(centre__name=centre) if centre else same.filter(centre__isnull=True)
+    return same.filter(withdrawal__isnull=False).exists()
 
 
 def _patient_in(project: Project, patient: Patient | None) -> Patient | None:
@@ -197,10 +212,13 @@ def _join_second_images(source: Project, copied: Mapping[int, int]) -> None:
 
 
 def _copy_withdrawals(wanted: Wanted) -> None:
-    """The names of patients who have withdrawn, of whom there is nothing to copy: uploads of theirs are declined in the
-    copy as well."""
+    """The names of patients who have withdrawn: uploads of theirs are declined in the copy as well. Who withdrew after
+    images of theirs had been copied is withdrawn here too."""
     for one in PatientWithdrawal.objects.filter(patient__project=wanted.source).select_related("patient__centre"):
         here = _patient_in(wanted.target, one.patient)
+        if here is not None and Image.everything.filter(patient=here).exists():
+            withdraw_patient(patient=here, typed=here.label, by=wanted.by, reason=one.reason)
+            continue
         values = {"by": wanted.by, "reason": one.reason, "finished_at": timezone.now()}
         PatientWithdrawal.objects.get_or_create(patient=here, defaults=values)
 

@@ -8,7 +8,9 @@ import shutil
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from labeling.audit.models import Act
@@ -37,9 +39,12 @@ def expired(now: datetime) -> QuerySet[Image]:
 
 
 def at_work() -> QuerySet[Project]:
-    """The projects with a round or a job at work, which may read files of images that were deleted meanwhile."""
+    """The projects with a round or a job at work, which may read files of images that were deleted meanwhile. A job
+    that copies images reads those of another project (upkeep/copying_images.py)."""
     jobs = Job.objects.filter(state__in=Job.ACTIVE)
-    has_work = Q(rounds__state__in=Round.ACTIVE) | Q(pk__in=jobs.values("project"))
+    source = Cast(KeyTextTransform("source", "request"), BigIntegerField())
+    copied = jobs.filter(kind=Job.Kind.COPY).annotate(source=source).values("source")
+    has_work = Q(rounds__state__in=Round.ACTIVE) | Q(pk__in=jobs.values("project")) | Q(pk__in=copied)
     return Project.objects.filter(has_work)
 
 

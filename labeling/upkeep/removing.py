@@ -71,7 +71,6 @@ def remove_project(project: Project, at_once: int = AT_ONCE) -> bool:
     for sheet in Project.objects.filter(sheet_of=project):
         _remove_rest(sheet)
     _remove_rest(project)
-    record(Act.PROJECT_REMOVED, project=project, subject=project.name)
     return True
 
 
@@ -105,14 +104,16 @@ def _remove_rest(project: Project) -> None:
     artifacts = _artifacts_of(project)
     with transaction.atomic():
         files = _remove_rounds(project)
+        files += _remove_unused(artifacts)
         LabelClass.objects.filter(project=project).update(parent=None, merged_into=None)
         LabelClass.objects.filter(project=project).delete()
         Patient.objects.filter(project=project).delete()
         Centre.objects.filter(project=project).delete()
         Project.objects.filter(pk=project.pk).delete()
+        if not project.is_sheet:
+            record(Act.PROJECT_REMOVED, project=project, subject=project.name)
     for file in files:
         file.storage.delete(str(file.name))
-    _remove_unused(artifacts)
 
 
 def _artifacts_of(project: Project) -> list[str]:
@@ -136,9 +137,16 @@ def _remove_rounds(project: Project) -> list[FieldFile]:
     return files
 
 
-def _remove_unused(artifacts: list[str]) -> None:
-    """Results of rounds are known by their inputs: another project may have the same."""
-    unused = Artifact.objects.filter(pk__in=artifacts, stages__isnull=True, model_versions__isnull=True)
-    for artifact in unused:
-        artifact.file.storage.delete(str(artifact.file.name))
+def _remove_unused(artifacts: list[str]) -> list[FieldFile]:
+    """Results of rounds are known by their inputs: another project may have the same. -> files that nobody has now.
+
+    Each row is locked before anybody looks who has it: a round of another project that begins to use it has said so
+    by then, or finds it gone. Its file goes after the row.
+    """
+    files = []
+    for artifact in Artifact.objects.select_for_update().filter(pk__in=artifacts).order_by("pk"):
+        if artifact.stages.exists() or artifact.model_versions.exists():
+            continue
+        files.append(artifact.file)
         artifact.delete()
+    return files

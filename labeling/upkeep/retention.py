@@ -36,7 +36,8 @@ def holdings(project: Project) -> Holdings:
 def recover(now: datetime) -> list[str]:
     """Remind of the ends that have come near since the last look. -> sentences."""
     today = timezone.localdate(now)
-    near = Project.objects.filter(is_sheet=False, retention_until__lte=today + timedelta(days=REMINDS))
+    kept = Project.objects.filter(is_sheet=False, deleted_at__isnull=True)
+    near = kept.filter(retention_until__lte=today + timedelta(days=REMINDS))
     sentences = []
     for project in near.exclude(retention_reminded=0).order_by("pk"):
         with isolated(f"the reminder of project {project.pk}"):

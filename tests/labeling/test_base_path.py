@@ -1,6 +1,8 @@
 """The site below a path of its host: what its parts make of SITE_URL=https://lab.example/boxwise."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +75,16 @@ def test_the_path_is_taken_off_once(asked, seen):
 def test_the_live_feed_is_asked_for_with_the_path_since_django_s_own_handler_takes_it_off():
     assert paths_seen("/api", "/api/api/v1/layers/1/feed/", lasting=True) == "/api/api/v1/layers/1/feed/"
     assert paths_seen("/api", "/api/v1/layers/1/feed/", lasting=True) == "/api/v1/layers/1/feed/"
+
+
+def test_no_source_of_the_front_end_names_an_address_from_the_root():
+    frontend = Path(__file__).parents[2] / "frontend"
+    folders = [one for one in frontend.iterdir() if one.is_dir()]
+    folders = [one for one in folders if one.name not in ("node_modules", "dist", "tests", "dev", "api")]
+    sources = [path for folder in folders for path in folder.rglob("*.ts*")]
+    assert len(sources) > 100
+    address = re.compile(r"""(?:href=|src=|action=|fetch\(|assign\(|open\()["'`]/""")
+    assert [path.name for path in sources if address.search(path.read_text())] == []
 
 
 def test_links_of_a_worker_name_the_path(below):

@@ -3,11 +3,13 @@
 import os
 import uuid
 from datetime import date
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 import labeling.upkeep.copying_images  # noqa: F401 (registers its handler, as the worker for files does)
@@ -22,6 +24,7 @@ from labeling.errors import LabelingError
 from labeling.guidelines.services import add_picture, write_guideline
 from labeling.images import slides
 from labeling.images.models import Image, SlideField
+from labeling.images.patients import PatientWithdrawal
 from labeling.images.quota import OverQuota, image_bytes
 from labeling.images.services import add_image
 from labeling.jobs import tasks
@@ -30,7 +33,7 @@ from labeling.projects.classes import add_class, retire_class
 from labeling.projects.models import Project, Role
 from labeling.rounds.execution.archiving import archive_project, delete_project
 from labeling.rounds.snapshots import freeze
-from labeling.upkeep import copying_images, purging, removing
+from labeling.upkeep import copying_images, purging, removing, withdrawing
 from labeling.upkeep.copying import SETTINGS, copy_project
 from labeling.upkeep.copying_images import SourceClosed
 from labeling.upkeep.withdrawing import carry_out, withdraw_patient
@@ -176,6 +179,37 @@ def test_a_patient_who_has_withdrawn_stays_withdrawn_in_the_copy(source, owner):
     assert made.project.images.count() == 1
     with pytest.raises(LabelingError, match="withdrawn"):
         add_image(project=made.project, name="a.png", content=png(seed=6), centre="Graz", patient="07")
+
+
+def test_a_patient_who_withdraws_while_images_are_copied_is_withdrawn_in_both(source, owner, monkeypatch):
+    before = stored()
+    image = add_image(project=source, name="a.png", content=png(seed=5), centre="Graz", patient="07")
+    made = copy_project(source=source, name="Copy", by=owner, images=True)
+    Job.objects.filter(pk=made.job.pk).update(state=Job.State.RUNNING)
+    joined = copying_images._join_second_images
+
+    def meanwhile(*given: Any) -> None:
+        withdrawal = withdraw_patient(patient=image.patient, typed="Graz / 07", by=owner)
+        assert not carry_out(withdrawal), "its files are being read"
+        joined(*given)
+
+    monkeypatch.setattr(copying_images, "_join_second_images", meanwhile)
+    run_now(made.job)
+    assert not Image.objects.filter(project=made.project).exists()
+    assert PatientWithdrawal.objects.filter(finished_at__isnull=True).count() == 2
+    Job.objects.filter(pk=made.job.pk).update(state=Job.State.DONE)
+    assert len(withdrawing.recover(timezone.now())) == 2
+    assert stored() <= before
+
+
+def test_whoever_has_withdrawn_in_the_copy_alone_is_passed_over(source, owner):
+    image = add_image(project=source, name="a.png", content=png(seed=5), centre="Graz", patient="07")
+    ImageFactory(project=source)
+    made = copy_project(source=source, name="Copy", by=owner, images=True)
+    patient = copying_images._patient_in(made.project, image.patient)
+    withdraw_patient(patient=patient, typed="Graz / 07", by=owner)
+    run_now(made.job)
+    assert made.project.images.count() == 1
 
 
 def test_cells_come_along_as_work_of_who_copies(source, owner):

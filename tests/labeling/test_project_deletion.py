@@ -9,11 +9,13 @@ import pytest
 from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
+from django.db.models.fields.files import FieldFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from labeling.accounts.models import User
 from labeling.api import routes
 from labeling.assignments import services as work
 from labeling.audit.models import Act, SecurityEvent
@@ -21,14 +23,15 @@ from labeling.errors import Archived, Invalid, WrongState
 from labeling.images.models import Image
 from labeling.images.services import add_image
 from labeling.jobs.models import Job
-from labeling.projects.invitations import invite, join
+from labeling.projects.invitations import InvitationVoid, invite, join
 from labeling.projects.models import Project, Role
 from labeling.rounds.execution import archiving
 from labeling.rounds.execution.archiving import archive_project, delete_project, restore_project
-from labeling.rounds.models import Artifact, Round, Snapshot, Stage
+from labeling.rounds.models import Artifact, Round, RoundPolicy, Snapshot, Stage
+from labeling.rounds.notices.announcements import announce
 from labeling.site import study_urls, urls
 from labeling.studies.models import Study
-from labeling.upkeep import removing
+from labeling.upkeep import removing, retention
 from tests.declined import assert_declined
 from tests.factories import UserFactory, png
 from tests.labeling.made_once import made_once
@@ -181,10 +184,30 @@ def test_an_invitation_to_it_leads_nowhere(there):
     (made,) = invite(project=there.project, role=Role.VIEWER, by=there.owner)
     delete_project(project=there.project, typed="Breast", by=there.owner)
     person = UserFactory()
-    with pytest.raises(Archived):
+    with pytest.raises(InvitationVoid):
         join(token=made.token, user=person)
-    answer = signed_in(person).get(reverse("invitation-join", args=[made.token]))
-    assert there.project.name not in answer.content.decode()
+    for client in (signed_in(person), Client()):
+        page = page_text(client.get(reverse("invitation-join", args=[made.token]), follow=True))
+        assert "may no longer invite people" in page and there.project.name not in page
+
+
+def test_no_mail_and_no_webhook_tells_of_its_rounds(there):
+    RoundPolicy.objects.create(project=there.project, webhook_url="https://lab.example/hook", notify_by_mail=True)
+    User.objects.update(email="x@lab.example")
+    there.round.state = Round.State.FAILED
+    there.round.save()
+    assert announce(there.round) == []
+    restore_project(project=there.project, by=there.owner)
+    assert len(announce(there.round)) > 1
+
+
+def test_nobody_is_reminded_of_the_end_of_keeping_it(there):
+    Project.objects.filter(pk=there.project.pk).update(retention_until=timezone.localdate())
+    assert retention.recover(timezone.now()) == []
+    page = page_text(signed_in(there.owner).get(reverse("project", args=[there.project.pk])))
+    assert "is to be kept until" not in page
+    restore_project(project=there.project, by=there.owner)
+    assert len(retention.recover(timezone.now())) == 1
 
 
 # -- sheets
@@ -303,6 +326,39 @@ def test_a_removal_that_died_goes_on_and_nobody_restores_what_is_half_there(ther
     assert api(there.owner).post(reverse("project-restore", args=[deleted.pk])).status_code == 404
     assert removing.recover(timezone.now()), "whatever the days of grace are now"
     assert not Project.objects.filter(pk=deleted.pk).exists()
+
+
+def test_a_result_that_another_project_begins_to_use_stays_with_its_file(there, monkeypatch):
+    Job.objects.filter(project=there.project).update(state=Job.State.DONE)
+    artifact = Artifact.objects.create(key="6" * 64, kind="weights", sha256="7" * 64, size=1, facts={})
+    artifact.file.save("begun.bin", ContentFile(b"w"))
+    assert there.round.stages.filter(kind="detector").update(artifact=artifact)
+    other = Project.objects.create(name="Lung")
+    snapshot = Snapshot.objects.create(project=other, sha256="8" * 64, content="none", summary={})
+    theirs = Round.objects.create(project=other, number=1, preset="tiny", configuration={}, snapshot=snapshot)
+    before = removing._remove_rounds
+
+    def meanwhile(project: Project) -> list[FieldFile]:
+        Stage.objects.create(round=theirs, position=1, kind="detector", artifact=artifact)
+        return before(project)
+
+    monkeypatch.setattr(removing, "_remove_rounds", meanwhile)
+    assert removing.remove_project(there.project)
+    assert Artifact.objects.get(pk=artifact.pk).file.read() == b"w"
+
+
+def test_what_dies_at_the_last_step_is_repeated_as_a_whole(there, monkeypatch):
+    Job.objects.filter(project=there.project).update(state=Job.State.DONE)
+    artifact = Artifact.objects.create(key="9" * 64, kind="weights", sha256="a" * 64, size=1, facts={})
+    artifact.file.save("last.bin", ContentFile(b"w"))
+    assert there.round.stages.filter(kind="detector").update(artifact=artifact)
+    with monkeypatch.context() as broken:
+        broken.setattr(removing, "record", lambda *_given, **_more: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            removing.remove_project(there.project)
+    assert Artifact.objects.get(pk=artifact.pk).file.read() == b"w"
+    assert removing.recover(timezone.now())
+    assert not Artifact.objects.filter(pk=artifact.pk).exists() and f"default {artifact.file.name}" not in stored()
 
 
 def test_it_waits_for_work_and_cannot_be_restored_once_its_time_is_over(there):

@@ -10,6 +10,8 @@ import pytest
 from tests import kept_database
 from tests.labeling.test_old_data import ROOT, environment_of, sql
 
+pytestmark = pytest.mark.timeout(1200)  # every migration back and forth, also where other work takes the cores
+
 
 @pytest.fixture(scope="module")
 def rolled_back(embedded_postgres, embedded_valkey, tmp_path_factory):

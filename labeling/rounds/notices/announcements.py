@@ -47,7 +47,7 @@ def announce(round_: Round) -> list[Delivery]:
 def _announce(round_: Round) -> list[Delivery]:
     tell_those_who_lead(round_)
     policy = RoundPolicy.objects.filter(project=round_.project_id).select_related("project").first()
-    if policy is None:
+    if policy is None or policy.project.deleted_at is not None:  # nobody but its owners hears of a deleted project
         return []
     made = []
     if policy.webhook_url:
