@@ -293,7 +293,7 @@ def copies() -> list[Path]:
     return [one for one in folder.iterdir() if one.is_dir()] if folder.exists() else []
 
 
-def seconds(check, most: float = 20.0) -> None:
+def seconds(check, most: float = 120.0) -> None:
     """Wait until something is so."""
     ends = time.monotonic() + most
     while not check():
