@@ -139,7 +139,9 @@ export class Tissue {
     while (!this.closed) {
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
       const answer = await fetch(url).catch(() => null);
-      if (!answer || answer.status === 503) continue;
+      if (!answer) continue;
+      const problem = answer.ok ? null : await problemOf(answer);
+      if (problem?.code === COPYING) continue;
       if (answer.ok && !this.closed) this.viewer.world.resetItems(); // asks again for the tiles that failed
       return;
     }

@@ -33,7 +33,7 @@ from inference.documents.reading import (
     TilesCut,
     TilesRequest,
 )
-from inference.reading.questions import Source, answer, folder_of, receive, send
+from inference.reading.questions import MOST_QUESTION, Source, answer, folder_of, receive, send
 from inference.reading.types import Unreadable
 
 Answer = TypeVar("Answer", bound=Document)
@@ -215,9 +215,9 @@ def _answering(storage: Storage, stack: ExitStack) -> int:
 
 
 def _answer_all(connection: socket.socket, storage: Storage) -> None:
-    with suppress(OSError):  # the child has ended
+    with connection, suppress(OSError):  # the child has ended, or has asked what is no question: it waits no longer
         while True:
-            _mark, question = receive(connection)
+            _mark, question = receive(connection, MOST_QUESTION)
             send(connection, *answer(storage.source, storage.within, question))
 
 

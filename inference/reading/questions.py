@@ -13,13 +13,14 @@ import struct
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
-from typing import Literal, Protocol, TypedDict
+from typing import Protocol, TypedDict
 
 from inference.reading.types import Unreadable
 
 LENGTH = struct.Struct(">I")
 QUESTION = b"?"
-MOST_READ = 64 * 2**20  # bytes of one question
+MOST_READ = 64 * 2**20  # bytes that one question may ask for
+MOST_QUESTION = 2**16  # bytes of a question itself
 KNOWN_FOR = 10.0  # seconds for which size and mark of an object are not asked for again
 SCHEME = "ranges://"
 
@@ -54,7 +55,9 @@ class Source(Protocol):
 
 
 class Question(TypedDict):
-    do: Literal["about", "listed", "read"]
+    """do: "about", "listed" or "read"; of the first two only the path counts."""
+
+    do: str
     path: str
     mark: str
     start: int
@@ -76,12 +79,14 @@ def send(connection: socket.socket, mark: bytes, content: bytes) -> None:
     connection.sendall(mark + LENGTH.pack(len(content)) + content)
 
 
-def receive(connection: socket.socket) -> tuple[bytes, bytes]:
-    """(mark, content). Raises ConnectionError where the other side has gone."""
+def receive(connection: socket.socket, most: int = 2**32) -> tuple[bytes, bytes]:
+    """(mark, content). Raises ConnectionError where the other side has gone, or sends more than `most` bytes."""
     head = received(connection, 1 + LENGTH.size)
     if not head:
         raise ConnectionError("it has ended")
     (length,) = LENGTH.unpack(head[1:])
+    if length > most:
+        raise ConnectionError(f"it sends {length} bytes")
     content = received(connection, length)
     if len(content) < length:
         raise ConnectionError("it has ended within its answer")
@@ -148,9 +153,11 @@ def answer(source: Source, within: str, asked: bytes) -> tuple[bytes, bytes]:
     """(mark, content) for a question.
 
     within  the folder (ROOT/FOLDER) that may be asked about: what decodes a stranger's file is not trusted
+
+    Raises ConnectionError for what is no question.
     """
-    question: Question = json.loads(asked)
-    path = question["path"].strip("/")
+    question = _question(asked)
+    path = question["path"]
     try:
         if not _is_within(path, within):
             raise Unreadable("slide_gone")
@@ -161,13 +168,27 @@ def answer(source: Source, within: str, asked: bytes) -> tuple[bytes, bytes]:
         return b"-", json.dumps({"code": error.code, "params": error.params}).encode()
 
 
+def _question(asked: bytes) -> Question:
+    """Raises ConnectionError for what is none."""
+    try:
+        given = json.loads(asked)
+        do, path, mark = str(given["do"]), str(given["path"]).strip("/"), str(given["mark"])
+        start, end = int(given["start"]), int(given["end"])
+        path.encode()  # half a character cannot be asked for
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ConnectionError("it asks what is no question") from None
+    if not (mark.isascii() and mark.isprintable()):  # it becomes a head of a request
+        raise ConnectionError("it asks what is no question")
+    return {"do": do, "path": path, "mark": mark, "start": start, "end": end}
+
+
 def _content(source: Source, path: str, question: Question) -> bytes:
     if question["do"] == "about":
         return json.dumps(asdict(source.about(path))).encode()
     if question["do"] == "listed":
         return json.dumps({name: asdict(about) for name, about in source.listed(path).items()}).encode()
     start, end = question["start"], question["end"]
-    if not 0 <= end - start <= MOST_READ:
+    if start < 0 or not 0 <= end - start <= MOST_READ:
         raise Unreadable("slide_gone")
     return source.read(path, question["mark"], start, end)
 

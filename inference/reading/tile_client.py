@@ -23,6 +23,7 @@ from inference.reading.channels import ChannelView
 from inference.reading.isolation import CHECKOUT, KEPT_ENVIRONMENT, CannotStart
 from inference.reading.questions import LENGTH, QUESTION, Source, folder_of, receive, send
 from inference.reading.questions import answer as answer_question
+from inference.reading.tile_server import MOST as MOST_PIXELS
 from inference.reading.tile_server import Asked
 from inference.reading.types import Unreadable
 
@@ -31,6 +32,7 @@ SECONDS = 30.0  # for one answer
 MOST_SECONDS = 90.0  # for one that needs ranges of a storage, however many it asks for
 WAIT = 20.0  # seconds for a free server
 CACHED = 48 * 2**20  # bytes of tiles that are kept in memory
+MOST_BYTES = 4 * MOST_PIXELS  # of an answer: a PNG takes hardly more than its pixels
 log = logging.getLogger(__name__)
 Box = tuple[float, float, float, float]  # x, y, w, h in pixels of level 0
 
@@ -74,14 +76,14 @@ class _Server:
         self.connection.settimeout(SECONDS)
         self.connection.sendall(LENGTH.pack(len(request)) + request)
         ends = time.monotonic() + MOST_SECONDS
-        mark, content = receive(self.connection)
+        mark, content = receive(self.connection, MOST_BYTES)
         while mark == QUESTION:
             if time.monotonic() > ends:
                 raise TimeoutError
             if source is None:
                 raise ConnectionError("it asks for a file that is no slide of a storage")
             send(self.connection, *answer_question(source, folder_of(asked["path"]), content))
-            mark, content = receive(self.connection)
+            mark, content = receive(self.connection, MOST_BYTES)
         return mark, content
 
     def stop(self) -> None:

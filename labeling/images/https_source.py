@@ -32,10 +32,11 @@ class HttpsSource:
             return About(is_folder=True)
         answer = self._asked("HEAD", path, {})
         answer.drain_conn()
-        if not 200 <= answer.status < 300 or "Content-Length" not in answer.headers:
+        size = answer.headers.get("Content-Length", "")
+        if not 200 <= answer.status < 300 or not (size.isascii() and size.isdigit()):
             raise declined({str(answer.status)})
         mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
-        return About(size=int(answer.headers["Content-Length"]), mark=mark)
+        return About(size=int(size), mark=mark)
 
     def listed(self, path: str) -> dict[str, About]:
         """Nothing: a slide of several files needs a folder that can be listed."""
@@ -70,7 +71,7 @@ class HttpsSource:
         """The answer to a GET, not yet read. Raises Unreadable."""
         answer = self._asked("GET", path, headers)
         if answer.status != status:
-            answer.release_conn()
+            answer.close()  # unread: it may be the whole slide
             found = declined({str(answer.status)})
             raise Unreadable("slide_gone") if isinstance(found, FileNotFoundError) else found
         if mark not in (answer.headers.get("ETag"), answer.headers.get("Last-Modified"), ""):

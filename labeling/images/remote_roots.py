@@ -16,7 +16,7 @@ from labeling.server.slide_places import RemoteRoot
 
 CHUNK = 2**20
 GONE = {"404", "NoSuchKey", "NotFound"}
-CHANGED = {"412", "PreconditionFailed"}
+CHANGED = {"412", "PreconditionFailed", "416", "InvalidRange"}  # of a shorter one the old end cannot be had
 DENIED = {"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 Told = Callable[[int], None]  # bytes that have come
 

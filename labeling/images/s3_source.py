@@ -11,7 +11,13 @@ from typing import IO, Any
 
 import boto3
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 from inference.reading.questions import About
 from inference.reading.types import Unreadable
@@ -20,6 +26,7 @@ from labeling.server.object_storage import LIMITS
 from labeling.server.slide_places import RemoteRoot
 
 MOST_LISTED = 20_000  # entries of a folder
+NO_KEYS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,10 @@ class S3Source:
         if start >= end:
             return b""
         answer = self._get(path, mark, Range=f"bytes={start}-{end - 1}")
-        content: bytes = self._streamed(answer["Body"].read)
+        content = self._streamed(answer["Body"].read, end - start + 1)
+        if len(content) != end - start:  # a storage that does not know ranges sends all of the object
+            answer["Body"].close()
+            raise Unreadable("storage_silent")
         return content
 
     def copy(self, path: str, mark: str, target: IO[bytes], told: Told) -> None:
@@ -96,7 +106,9 @@ class S3Source:
             code = str(error.response.get("Error", {}).get("Code", ""))
             status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
             raise declined({code, status}) from None
-        except BotoCoreError:  # no answer, no keys, a broken connection
+        except NO_KEYS:
+            raise Unreadable("storage_denied") from None
+        except BotoCoreError:  # no answer, a broken connection
             raise Unreadable("storage_silent") from None
 
     @staticmethod

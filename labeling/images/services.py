@@ -29,6 +29,7 @@ from labeling.images.sentences import sentence
 from labeling.images.similar import picture_hash
 from labeling.images.specimens import place_new_image, stated_parts
 from labeling.projects.models import Project
+from labeling.server.slide_places import RemoteRoot
 
 SCALES_DIFFER = 0.02  # relative difference from which a typed scale is said to contradict the file's
 
@@ -182,10 +183,17 @@ def _store_slide(
     image.kind = ImageKind.SLIDE
     slide = found.slide
     assert slide is not None
-    is_copied = below is not None and slide_roots.remote_root(below[0]) is not None and isinstance(place.source, Path)
+    remote = slide_roots.remote_root(below[0]) if below is not None else None
+    is_copied = remote is not None and isinstance(place.source, Path)
     info = {**slide.info, slides.COPIED: True} if is_copied else slide.info
     there = place.source if below is None else slide_roots.resolved(*below)
-    size, mtime = slides.stamp(there / slide.entry if slide.entry and not is_copied else there)
+    try:
+        if remote is not None and is_copied:
+            size, mtime = _stamp_of_copied(place.source, remote, there)
+        else:
+            size, mtime = slides.stamp(there / slide.entry if slide.entry else there)
+    except Unreadable as error:
+        raise UnreadableImage(image.name, error.code, error.params) from None
     root, path = below if below is not None else ("", place.source.relative_to(slides.stored_root()).as_posix())
     row = SlideFile(
         root=root, path=path, entry=slide.entry, size=size, mtime=mtime, reader=slide.reader, page=found.page,
@@ -204,6 +212,19 @@ def _store_slide(
 
     _store(image, folder, original=None, reference=None, settle=settle, stored=keep)
     place.keeps = True
+
+
+def _stamp_of_copied(source: Path, root: RemoteRoot, there: Path) -> tuple[int, int]:
+    """Of a slide in a storage that was read from a copy: of the content that was copied.
+
+    Raises Unreadable where another one lies there by now, since a copy takes minutes.
+    """
+    from labeling.images import slide_copies  # fsspec takes a quarter of a second, and most servers have no storage
+
+    now = slide_copies.copy_of(root, there)
+    if now.file != source:
+        raise Unreadable("slide_changed")
+    return now.stamp
 
 
 def read(

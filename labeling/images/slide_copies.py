@@ -4,7 +4,8 @@
                    at most SLIDE_CACHE_BYTES: the copies that were looked at longest ago go first
 
 A copy has the name of its content: of an object that was replaced there is none yet. It is there whole or not at all;
-two that want the same copy wait for one.
+two that want the same copy wait for one. Room is given to one process after the other, and what another is copying
+counts as if it were there. What a process that was ended left half is removed by the next that needs room.
 """
 
 import errno
@@ -14,13 +15,15 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from django.conf import settings
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from inference.reading import sets
@@ -33,9 +36,12 @@ from labeling.server.slide_places import RemoteRoot
 
 KEPT_FREE = 2**30  # bytes of the disk that stay free
 PART = ".part"
+ROOM = "room"  # the lock of whoever makes room
+SAID_FOR = 30.0  # seconds for which a copy that failed is not begun again, and its reason is said
 MOST_ROUNDS = 8  # a set leads from file to file (MRXS: index, then data)
 Told = Callable[[int, int], None]  # bytes that have come, of all
 log = logging.getLogger(__name__)
+_failures: dict[str, tuple[float, Exception]] = {}  # key of a copy -> when it failed, and why
 
 
 class NoCopy(SlideProblem):
@@ -54,12 +60,17 @@ class CopyUnderWay(SlideProblem):
 class Copy:
     """A slide of a storage and its place on this machine.
 
-    place  as slide_roots.resolved gives it
+    place  as remote_roots.remote_path gives it
+    stamp  of its content (ranges.stamp)
     """
 
     root: RemoteRoot
     place: Path
-    key: str
+    stamp: tuple[int, int]
+
+    @property
+    def key(self) -> str:
+        return _key(address(self.place), self.stamp)
 
     @property
     def source(self) -> RemoteSource:
@@ -82,11 +93,30 @@ class Copy:
         return self.folder.is_dir()
 
 
+def _key(path: str, stamp: tuple[int, int]) -> str:
+    size, number = stamp
+    return hashlib.sha256(f"{PurePosixPath(path)} {size} {number}".encode()).hexdigest()[:32]
+
+
 def copy_of(root: RemoteRoot, place: Path) -> Copy:
-    """Raises Unreadable, FileNotFoundError."""
-    size, number = stamp(place)
-    key = hashlib.sha256(f"{address(place)} {size} {number}".encode()).hexdigest()[:32]
-    return Copy(root, place, key)
+    """Of the content that is there now. Raises Unreadable."""
+    try:
+        return Copy(root, place, stamp(place))
+    except FileNotFoundError:
+        raise Unreadable("slide_gone") from None
+
+
+def forget(path: str, stamp: tuple[int, int]) -> None:
+    """Remove the copy of a slide that is removed for good.
+
+    path  ROOT/FOLDER/FILE
+    stamp  as it was registered
+    """
+    key = _key(path, stamp)
+    folder = Path(settings.SLIDE_CACHE) / key
+    if folder.is_dir():
+        with _turn(key, waits=True):
+            _remove(folder)
 
 
 def made(copy: Copy, told: Told) -> Path:
@@ -94,10 +124,10 @@ def made(copy: Copy, told: Told) -> Path:
 
     Raises NoCopy, Unreadable.
     """
-    with _turn(copy, waits=True):
+    with _turn(copy.key, waits=True):
         if not copy.is_there():
             _make(copy, told)
-    os.utime(copy.folder)  # looked at now
+        os.utime(copy.folder)  # looked at now
     return copy.file
 
 
@@ -106,12 +136,16 @@ def begun(name: str, copy: Copy) -> Path:
 
     name  of the slide, for people
 
-    Raises CopyUnderWay.
+    Raises CopyUnderWay, and what the last try of this process has met: NoCopy, Unreadable.
     """
-    if copy.is_there():
+    with suppress(FileNotFoundError):
         os.utime(copy.folder)
         return copy.file
-    threading.Thread(target=_make_in_background, args=(copy,), daemon=True).start()
+    at, failure = _failures.get(copy.key, (0.0, None))
+    if failure is not None and time.monotonic() - at < SAID_FOR:
+        raise failure.with_traceback(None)
+    language = translation.get_language()
+    threading.Thread(target=_make_in_background, args=(copy, language), daemon=True).start()
     words = _("{name} is being copied from its storage, since its format is not read in parts: {percent} % are there")
     raise CopyUnderWay(words.format(name=name, percent=percent_of(copy)))
 
@@ -124,20 +158,27 @@ def percent_of(copy: Copy) -> int:
     return 0
 
 
-def _make_in_background(copy: Copy) -> None:
+def _make_in_background(copy: Copy, language: str | None) -> None:
+    """language: of whoever looked, who reads why it failed."""
     try:
-        with _turn(copy, waits=False) as is_mine:
+        with translation.override(language), _turn(copy.key, waits=False) as is_mine:
             if is_mine and not copy.is_there():
                 _make(copy, lambda _done, _total: None)
-    except (Unreadable, NoCopy) as error:  # said to the next who looks
-        log.warning("a slide could not be copied from its storage: %s", error)
+        _failures.pop(copy.key, None)
+    except Exception as error:  # of whatever kind: it is said to the next who looks
+        log.warning("a slide could not be copied from its storage", exc_info=error)
+        _failures[copy.key] = (time.monotonic(), error)
 
 
 @contextmanager
-def _turn(copy: Copy, *, waits: bool) -> Iterator[bool]:
-    """Whether this process is the one that makes the copy; where it waits, it is."""
-    copy.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with copy.folder.with_name(f"{copy.key}.lock").open("w") as lock:
+def _turn(key: str, *, waits: bool) -> Iterator[bool]:
+    """Whether this thread is the one that makes or removes the copy; where it waits, it is.
+
+    The lock goes with the process that holds it, however that ends.
+    """
+    folder = Path(settings.SLIDE_CACHE)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / f"{key}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         except BlockingIOError:
@@ -146,8 +187,17 @@ def _turn(copy: Copy, *, waits: bool) -> Iterator[bool]:
         yield True
 
 
+def _remove(folder: Path) -> None:
+    """A copy, or what is there of one: gone at once for whoever looks. The caller has the turn of its key."""
+    part = folder.with_name(folder.name.removesuffix(PART) + PART)
+    if folder != part and folder.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+        folder.rename(part)
+    shutil.rmtree(part, ignore_errors=True)
+
+
 def _make(copy: Copy, told: Told) -> None:
-    shutil.rmtree(copy.part, ignore_errors=True)
+    _remove(copy.part)
     copy.part.mkdir(mode=0o700)
     try:
         _fetch_all(copy, told)
@@ -167,8 +217,9 @@ def _fetch_all(copy: Copy, told: Told) -> None:
     missing = _first_files(copy)
     for _round in range(MOST_ROUNDS):
         total = done + sum(about.size for about in missing.values())
-        _make_room(copy, total)
-        (copy.part / PART).write_text(str(total))
+        with _turn(ROOM, waits=True):
+            _make_room(copy, total)
+            (copy.part / PART).write_text(str(total))
         for path, about in missing.items():
             _fetch(copy, path, about, partial(_tell, told, done, total))
             done += about.size
@@ -220,10 +271,13 @@ def _fetch(copy: Copy, path: str, about: About, told: Callable[[int], None]) -> 
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
         copy.source.copy(path, about.mark, file, told)
+    if target.stat().st_size != about.size:
+        raise Unreadable("slide_changed")
 
 
 def _make_room(copy: Copy, needed: int) -> None:
-    """Remove the copies that were looked at longest ago until there is room. Raises NoCopy."""
+    """Remove what is left of copies that nobody makes any more, and the copies that were looked at longest ago until
+    there is room. The caller has the turn of ROOM. Raises NoCopy."""
     most = settings.SLIDE_CACHE_BYTES
     if needed > most:
         words = _(
@@ -231,18 +285,34 @@ def _make_room(copy: Copy, needed: int) -> None:
             "can set SLIDE_CACHE_GIB higher"
         )
         raise NoCopy(words.format(size=f"{needed / 2**30:.1f}", most=f"{most / 2**30:.1f}"))
-    folders = [one for one in copy.folder.parent.iterdir() if one.is_dir() and one != copy.part]
-    folders.sort(key=lambda one: one.stat().st_mtime)
-    sizes = {one: _bytes_below(one) for one in folders}
+    sizes = {one: _claimed(one) for one in copy.folder.parent.iterdir() if one.is_dir() and one != copy.part}
     taken = sum(sizes.values())
-    for folder in folders:
-        if taken + needed <= most:
-            break
-        if not folder.name.endswith(PART):  # somebody else's, who is at it
-            shutil.rmtree(folder, ignore_errors=True)
-            taken -= sizes[folder]
-    if shutil.disk_usage(copy.folder.parent).free < needed + KEPT_FREE:
+    for folder in sorted(sizes, key=_looked_at):
+        if folder.suffix != PART and taken + needed <= most:
+            continue
+        with _turn(folder.stem, waits=False) as is_free:  # otherwise somebody is at it
+            if is_free and folder.is_dir():
+                _remove(folder)
+                taken -= sizes[folder]
+    if taken + needed > most:
+        words = _("other slides are being copied and take the room that copies may have here; try again later")
+        raise NoCopy(words)
+    if shutil.disk_usage(copy.folder.parent).free < needed - _bytes_below(copy.part) + KEPT_FREE:
         raise _no_room()
+
+
+def _claimed(folder: Path) -> int:
+    """Bytes of a copy; of one that is being made those that it will have."""
+    announced = 0
+    with suppress(OSError, ValueError):
+        announced = int((folder / PART).read_text())
+    return max(announced, _bytes_below(folder))
+
+
+def _looked_at(folder: Path) -> float:
+    with suppress(FileNotFoundError):
+        return folder.stat().st_mtime
+    return 0.0
 
 
 def _no_room() -> NoCopy:

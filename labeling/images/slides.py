@@ -158,8 +158,8 @@ def meant(slide: SlideFile, display: planes.Display, *, waits: bool) -> tile_cli
         file, source = file_of(slide), None
         size, mtime = slide.size, slide.mtime
     elif slide.info.get(COPIED):
-        file, source = _copied(slide, root, waits=waits), None
-        size, mtime = stamp(file)
+        source = None
+        file, size, mtime = _copied(slide, root, waits=waits)
     else:
         # Not looked for here: whoever reads it notices when it is gone, and each look is a question to the storage.
         path = f"{slide.path}/{slide.entry}" if slide.entry else slide.path
@@ -170,23 +170,22 @@ def meant(slide: SlideFile, display: planes.Display, *, waits: bool) -> tile_cli
     )
 
 
-def _copied(slide: SlideFile, root: RemoteRoot, *, waits: bool) -> Path:
+def _copied(slide: SlideFile, root: RemoteRoot, *, waits: bool) -> tuple[Path, int, int]:
+    """The copy's file, its bytes and the time of its last change. The storage is asked once whether it has changed."""
     from labeling.images import slide_copies  # fsspec takes a quarter of a second, and most servers have no storage
 
-    place = file_of(slide) if not slide.entry else slide_roots.resolved(slide.root, slide.path)
     try:
-        copy = slide_copies.copy_of(root, place)
-        if stamp(place) != (slide.size, slide.mtime):
+        copy = slide_copies.copy_of(root, remote_roots.remote_path(slide.root, root, slide.path))
+        if copy.stamp != (slide.size, slide.mtime):
             raise Unreadable("slide_changed")
-        if not waits:
-            return _entered(slide, slide_copies.begun(slide.image.name, copy))
-        return _entered(slide, slide_copies.made(copy, lambda _done, _total: None))
+        if waits:
+            made = slide_copies.made(copy, lambda _done, _total: None)
+        else:
+            made = slide_copies.begun(slide.image.name, copy)
+        file = made / slide.entry if slide.entry else made
+        return file, *stamp(file)
     except Unreadable as error:
         raise SlideProblem(sentence(error.code, **{**error.params, "name": slide.image.name})) from None
-
-
-def _entered(slide: SlideFile, copy: Path) -> Path:
-    return copy / slide.entry if slide.entry else copy
 
 
 # -- tiles

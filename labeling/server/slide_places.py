@@ -34,7 +34,7 @@ def slide_roots() -> dict[str, Path | RemoteRoot]:
     for entry in filter(None, (part.strip() for part in os.environ.get("SLIDE_ROOTS", "").split(","))):
         name, mark, place = (part.strip() for part in entry.partition("="))
         if not mark or not name:
-            raise SystemExit(f"Boxwise does not start: SLIDE_ROOTS has {entry!r}; it must be NAME=/folder.")
+            raise SystemExit("Boxwise does not start: SLIDE_ROOTS has a part that is not NAME=/folder or NAME=address.")
         found[name] = Path(place) if place.startswith("/") else _remote_root(name, place)
     return found
 
@@ -44,7 +44,9 @@ def _remote_root(name: str, place: str) -> RemoteRoot:
     options = tuple(sorted(parse_qsl(parts.query)))
     is_near = parts.hostname in ("localhost", "127.0.0.1", "::1")
     is_known = parts.scheme in ("s3", "https") or (parts.scheme == "http" and is_near)
-    if not is_known or not parts.hostname or parts.username is not None or parts.password is not None:
+    endpoint = urlsplit(dict(options).get("endpoint_url", ""))
+    has_keys = any("@" in address.netloc for address in (parts, endpoint))
+    if not is_known or not parts.hostname or has_keys:
         raise SystemExit(
             "Boxwise does not start: SLIDE_ROOTS must be NAME=/folder, NAME=s3://bucket/prefix or "
             "NAME=https://host/path, several with commas between, and no keys in them."

@@ -18,7 +18,7 @@ from labeling.audit.services import record
 from labeling.gallery.models import CellVectorFile
 from labeling.images import model_views, tiles
 from labeling.images.models import Image, SlideFile
-from labeling.images.slides import stored_root
+from labeling.images.slides import COPIED, stored_root
 from labeling.jobs.models import Job
 from labeling.projects.models import Project
 from labeling.recovery import isolated
@@ -109,8 +109,16 @@ def remove_tiles(image: Image) -> None:
 
 
 def remove_slide(slide: SlideFile) -> None:
-    """An uploaded slide lies in a folder of its own; one that is registered where it lies stays there."""
+    """An uploaded slide lies in a folder of its own; one that is registered where it lies stays there, and of the copy
+    from a storage nothing is left, unless another project shows it."""
     folder = slide.path.partition("/")[0]
+    if slide.info.get(COPIED):
+        where = {name: getattr(slide, name) for name in ("root", "path", "size", "mtime")}
+        others = SlideFile.objects.filter(**where, image__purged_at__isnull=True).exclude(image=slide.image_id)
+        if not others.exists():
+            from labeling.images import slide_copies  # fsspec takes a quarter of a second; most servers have no storage
+
+            slide_copies.forget(f"{slide.root}/{slide.path}", (slide.size, slide.mtime))
     if slide.root or not folder or folder in (".", ".."):
         return
     shutil.rmtree(stored_root() / folder, ignore_errors=True)

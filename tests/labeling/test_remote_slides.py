@@ -6,7 +6,9 @@ import json
 import os
 import re
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +17,20 @@ import pytest
 import tifffile
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from inference.reading import tile_client
 from inference.reading.questions import About, answer
 from inference.reading.slides import open_slide
 from labeling.errors import Invalid
 from labeling.images import remote_roots, s3_source, slide_copies, slide_roots, slides
-from labeling.images.models import Image
+from labeling.images.models import Image, SlideFile
 from labeling.images.uploads import item_outcomes
 from labeling.jobs.models import Job
 from labeling.server import slide_places
+from labeling.upkeep.purging import purge
 from tests.declined import assert_declined
+from tests.factories import ImageFactory
 from tests.inference.slide_files import halved, samples, tissue, write_mrxs, write_pyramid
 from tests.labeling.test_slides import decoded, tile
 from tests.labeling.uploads import work
@@ -244,6 +249,22 @@ def test_a_decoder_may_ask_for_nothing_but_the_folder_of_its_slide(path):
     assert answer(Vault(), "bucket/case", json.dumps(asked).encode())[0] == b"-"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [b"no json", b"[]", b'{"do": "read"}', {"path": "bucket/case/\ud800"}, {"mark": '"a"\r\nX: y'}, {"start": "x"}],
+)
+def test_what_is_no_question_ends_the_decoder(asked):
+    plain = {"do": "read", "path": "bucket/case/a.tif", "mark": "", "start": 0, "end": 4}
+    with pytest.raises(ConnectionError):
+        answer(Vault(), "bucket/case", asked if isinstance(asked, bytes) else json.dumps({**plain, **asked}).encode())
+
+
+@pytest.mark.parametrize(("start", "end"), [(-10, -5), (5, 4), (0, 2**40)])
+def test_a_decoder_asks_for_no_part_that_a_storage_could_take_for_the_whole(start, end):
+    asked = {"do": "read", "path": "bucket/case/a.tif", "mark": "", "start": start, "end": end}
+    assert answer(Vault(), "bucket/case", json.dumps(asked).encode())[0] == b"-"
+
+
 def test_a_process_that_decodes_has_no_key(api, study, storage, pyramid):
     put(storage, "a.tif", pyramid)
     tile(api, registered(api, study, "a.tif"), 0, 0, 0)
@@ -272,7 +293,7 @@ def copies() -> list[Path]:
     return [one for one in folder.iterdir() if one.is_dir()] if folder.exists() else []
 
 
-def seconds(check, most: float = 20.0) -> None:
+def seconds(check, most: float = 120.0) -> None:
     """Wait until something is so."""
     ends = time.monotonic() + most
     while not check():
@@ -339,6 +360,87 @@ def remote(image: Image):
     return slide_roots.remote_root(slide.root), slide_roots.resolved(slide.root, slide.path)
 
 
+def copy_alone(path: str) -> Path:
+    place = slide_roots.resolved("bucket", path)
+    return slide_copies.made(slide_copies.copy_of(slide_roots.remote_root("bucket"), place), lambda _done, _total: None)
+
+
+def test_what_another_copies_at_the_same_time_counts_whole(storage, trestle, settings, monkeypatch):
+    settings.SLIDE_CACHE_BYTES = len(trestle) + 1000
+    for name in ("a.tif", "b.tif"):
+        put(storage, name, trestle)
+    begins, goes_on = threading.Event(), threading.Event()
+    fetch = s3_source.S3Source.copy
+
+    def slow(self, path, mark, target, told):
+        begins.set()
+        assert goes_on.wait(60)
+        fetch(self, path, mark, target, told)
+
+    monkeypatch.setattr(s3_source.S3Source, "copy", slow)
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(copy_alone, "a.tif")
+        try:
+            assert begins.wait(60)
+            with pytest.raises(slide_copies.NoCopy, match="other slides are being copied"):
+                copy_alone("b.tif")
+        finally:
+            goes_on.set()
+        assert first.result().read_bytes() == trestle
+    assert copy_alone("b.tif").read_bytes() == trestle
+    assert len(copies()) == 1
+
+
+def test_what_a_process_that_was_ended_left_half_takes_no_room(storage, trestle, settings):
+    settings.SLIDE_CACHE_BYTES = len(trestle) + 1000
+    put(storage, "a.tif", trestle)
+    half = Path(settings.SLIDE_CACHE) / f"{'0' * 32}{slide_copies.PART}"
+    half.mkdir(parents=True)
+    (half / "t.tif").write_bytes(trestle)
+    made = copy_alone("a.tif")
+    assert copies() == [made.parent]
+
+
+def test_why_a_copy_in_the_background_failed_is_said_to_the_next_who_looks(api, study, storage, trestle, settings):
+    put(storage, "t.tif", trestle)
+    image = registered(api, study, "t.tif")
+    shutil.rmtree(settings.SLIDE_CACHE)
+    settings.SLIDE_CACHE_BYTES = 1000
+    assert_declined(tile(api, image, 0, 0, 0), 503, says="is being copied from its storage")
+    seconds(lambda: tile(api, image, 0, 0, 0).json()["code"] == "no_copy")
+    assert_declined(tile(api, image, 0, 0, 0), 503, says="SLIDE_CACHE_GIB")
+
+
+def test_a_slide_that_changes_while_it_is_copied_is_not_registered(api, study, storage, trestle, monkeypatch):
+    put(storage, "t.tif", trestle)
+    make = slide_copies._make
+
+    def changed(copy, told):
+        make(copy, told)
+        put(storage, "t.tif", trestle + b"new")
+
+    monkeypatch.setattr(slide_copies, "_make", changed)
+    item = register(api, study, "t.tif")
+    assert item["state"] == "declined" and "has changed" in item["detail"]
+
+
+def test_the_copy_of_a_slide_goes_with_the_last_that_shows_it(api, study, storage, trestle):
+    put(storage, "t.tif", trestle)
+    image = registered(api, study, "t.tif")
+    other = SlideFile.objects.get(image=image)
+    other.pk, other.image = None, ImageFactory(project=study.project)
+    other.save()
+    purged(image)
+    assert len(copies()) == 1
+    purged(other.image)
+    assert copies() == []
+
+
+def purged(image: Image) -> None:
+    Image.everything.filter(pk=image.pk).update(deleted_at=timezone.now())
+    assert purge(image.pk)
+
+
 def test_a_slide_larger_than_all_copies_may_be_is_declined_with_the_setting(api, study, storage, trestle, settings):
     settings.SLIDE_CACHE_BYTES = 1000
     put(storage, "t.tif", trestle)
@@ -393,12 +495,14 @@ def test_the_files_of_a_set_are_copied_together_or_not_at_all(api, study, storag
     [
         "a=ftp://host/x", "a=s3://", "a=http://example.org/x", "a=https://user:key@example.org/x", "a=relative",
         "a=s3://bucket?aws_secret_access_key=x", "a b=s3://bucket", "=s3://bucket",
+        "a=s3://bucket?endpoint_url=https://user:hunter2@example.org", "https://user:hunter2@example.org/x",
     ],
 )  # fmt: skip
 def test_a_root_that_cannot_be_meant_stops_the_start(monkeypatch, value):
     monkeypatch.setenv("SLIDE_ROOTS", value)
-    with pytest.raises(SystemExit, match="SLIDE_ROOTS"):
+    with pytest.raises(SystemExit, match="SLIDE_ROOTS") as found:
         slide_places.slide_roots()
+    assert "hunter2" not in str(found.value)
 
 
 @pytest.mark.parametrize("value", ["much", "-1", "nan"])

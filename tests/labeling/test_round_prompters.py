@@ -16,7 +16,7 @@ from labeling.errors import Invalid
 from labeling.rounds.configuration import configure
 from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import ModelVersion, Round
-from labeling.rounds.results.export import net_lines
+from labeling.rounds.results.export import licence_lines, net_lines, with_own_prompter
 from labeling.rounds.weights.importing import import_weights
 from labeling.site.round_views import prompter_of
 from labeling.studies.learned import lessons_of
@@ -127,6 +127,7 @@ def test_a_net_that_the_method_cannot_take_or_that_is_not_there_is_declined(owne
         project=other, by=owner, preset="tiny", changes={"prompter": f"version:{added(other, owner, mobile, sent).pk}"}
     )
     assert net_lines(own, {}) == ["- prompter: mobile-sam with the project's own weights, in prompter.weights"]
+    assert licence_lines(with_own_prompter(own, {})) == ["- prompter 1 (imported): data under CC0"]
     assert ModelVersion.objects.filter(kind="prompter").count() == 2
 
 

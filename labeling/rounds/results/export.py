@@ -47,7 +47,8 @@ def export_round(*, round_: Round, path: Path) -> Path:
     name = folder_name(round_)
     if round_.parameters.is_whole:
         return _export_whole(round_, models, path)
-    cards = {kind: version for kind, model in models.items() if (version := with_card(model)) is not None}
+    sent = with_own_prompter(round_, models)
+    cards = {kind: version for kind, model in sent.items() if (version := with_card(model)) is not None}
     files = {f"{kind}.safetensors": model.artifact for kind, model in models.items()}
     own = round_.parameters.prompter.weights
     if own:  # without them the folder would find other masks than the round
@@ -65,6 +66,15 @@ def export_round(*, round_: Round, path: Path) -> Path:
             assert version.source is not None
             archive.writestr(f"{name}/cards/{kind}-{version.number}.md", version.source.card)
     return path
+
+
+def with_own_prompter(round_: Round, models: dict[str, ModelVersion]) -> dict[str, ModelVersion]:
+    """All versions whose weights are in the folder: a team's own prompter, too."""
+    own = round_.parameters.prompter.weights
+    if not own or round_.parameters.is_whole:
+        return models
+    found = round_.project.model_versions.filter(kind=ModelVersion.Kind.PROMPTER, artifact=own).order_by("pk").first()
+    return models if found is None else {**models, "prompter": found}
 
 
 def _export_whole(round_: Round, models: dict[str, ModelVersion], path: Path) -> Path:
@@ -157,7 +167,7 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
         "## Learned from",
         f"- method: {METHODS[round_.parameters.method].title}, {METHODS[round_.parameters.method].description}",
         *learned,
-        *licence_lines(models),
+        *licence_lines(with_own_prompter(round_, models)),
         "",
         "## Measured on held-out images",
     ]
