@@ -177,7 +177,10 @@ def _candidates(study: Study) -> tuple[list[Candidate], str]:
         number, value = _of_reference(image, Strata(study.strata))
         have_cells += number > 0
         if study.strata == Strata.CLASS:
-            found += _with_classes(image, study, number)
+            with_class = _with_classes(image, study, number)
+            if number and not with_class:
+                usable.reasons[learned.NO_CLASS] += 1
+            found += with_class
             continue
         if study.unit == Unit.CELLS:
             found += _cells_of(image, study, value)

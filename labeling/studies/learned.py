@@ -25,6 +25,7 @@ LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER, Stage.Kind.METHOD)
 # Why an image cannot be a field. Counted on the page, and said of each image that a freezing refuses.
 NO_REFERENCE = gettext_noop("no reference masks")
 EMPTY_REFERENCE = gettext_noop("reference masks without a cell")
+NO_CLASS = gettext_noop("no cell with a class")
 NOT_TEST = gettext_noop("not a test image")
 PATIENT_NOT_TEST = gettext_noop("another image of the same patient is not a test image")
 NO_PROPOSALS = gettext_noop("no proposals yet; start a round first")

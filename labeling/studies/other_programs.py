@@ -33,6 +33,7 @@ from labeling.studies.protocol.documents import OutsideArm, OutsideReading
 RECORDING, LEAD_TIME, NO_TIME = "recording", "lead time", "none"
 NAMES = {"geojson": "QuPath or another writer of GeoJSON", "cvat": "CVAT", "labelstudio": "Label Studio"}
 MOST_TASKS = 64 * 2**20  # bytes of a JSON whose lead times are read
+MOST_UNPACKED = 2**30  # bytes of all files of a zip, which are unpacked here before they are read apart
 MOST_ROWS = 10_000  # of a table of times
 LONGEST_S = 24 * 3600.0  # of one field
 CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2}(?:\.\d{1,6})?)", re.ASCII)
@@ -93,6 +94,12 @@ def _without_tables(content: bytes) -> bytes:
     out = io.BytesIO()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as kept:
+            unpacked = sum(member.file_size for member in given.infolist())
+            if unpacked > MOST_UNPACKED:
+                raise Invalid(
+                    _("the files are larger than {size} MiB; split the archive").format(size=MOST_UNPACKED >> 20),
+                    field="archive",
+                )
             for member in given.infolist():
                 if member.is_dir() or "__MACOSX" in member.filename or member.filename.endswith(".DS_Store"):
                     continue
@@ -156,9 +163,17 @@ def _timing(content: bytes, times: bytes | None, format_: str, names: set[str]) 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for member in archive.namelist():
             if member.endswith(".json") and "__MACOSX" not in member:
-                for name, seconds in lead_times(json.loads(archive.read(member))).items():
+                for name, seconds in _lead_times_in(archive.read(member)).items():
                     found[_field_named(name, names)] = seconds
     return (LEAD_TIME, found) if found else (NO_TIME, {})
+
+
+def _lead_times_in(content: bytes) -> dict[str, float]:
+    """None of a file that is no JSON: it may stand beside the one that was read."""
+    try:
+        return lead_times(json.loads(content))
+    except (ValueError, OverflowError, RecursionError):
+        return {}
 
 
 def recorded_times(table: bytes, names: set[str]) -> dict[str, float]:
@@ -171,12 +186,20 @@ def recorded_times(table: bytes, names: set[str]) -> dict[str, float]:
         text = table.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Invalid(_("the table of times is not UTF-8; save it as CSV UTF-8"), field="times") from None
+    try:
+        return _times_of(text, names)
+    except csv.Error as error:
+        raise Invalid(_("the table of times is no CSV: {error}").format(error=error), field="times") from error
+
+
+def _times_of(text: str, names: set[str]) -> dict[str, float]:
     heading = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in heading else ",")
     if not {"image", "begun", "ended"} <= {(name or "").strip() for name in rows.fieldnames or []}:
         raise Invalid(_("the table of times needs the columns image, begun and ended"), field="times")
     found: dict[str, float] = {}
-    for line, row in enumerate(rows, start=2):
+    for row in rows:
+        line = rows.line_num
         if line > MOST_ROWS:
             raise Invalid(_("the table of times has more than {most} rows").format(most=MOST_ROWS), field="times")
         named = {(key or "").strip(): value for key, value in row.items() if isinstance(value, str)}

@@ -1,7 +1,7 @@
 """How a running study gets on and how well it is recorded, reader by reader: no result, and nothing by arm."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Max
 from django.utils import timezone
@@ -14,6 +14,7 @@ from labeling.studies.path import next_item
 from labeling.studies.raw import batches_frame, events_frame, operations_frame
 
 LATE_DAYS = 7  # without work, although the next item can be opened
+QUIET = timedelta(hours=1)  # without events in an open sitting: the page crashed or was left, and nobody closed it
 NOT_ASKED = gettext_noop("has not answered the consent text")
 DECLINED = gettext_noop("did not take part")
 WITHDREW = gettext_noop("withdrew")
@@ -97,16 +98,27 @@ def place_of(participant: Participant, now: datetime | None = None) -> Place:
         since = participant.study.frozen_at or now
         return Place(NOT_ASKED, is_late=(now - since).days >= LATE_DAYS)
     sittings = Sitting.objects.filter(item__participant=participant)
-    if sittings.filter(ended_at__isnull=True).exists():
-        return Place(READING, idle_days=0)
+    running = sittings.filter(ended_at__isnull=True).first()
+    if running is not None:
+        last = _last_sign(running)
+        if now - last < QUIET:
+            return Place(READING, idle_days=0)
+    else:
+        last = sittings.aggregate(last=Max("ended_at"))["last"] or participant.consented_at
     item, opens = next_item(participant)
-    last: datetime = sittings.aggregate(last=Max("ended_at"))["last"] or participant.consented_at
     idle_days = (now - last).days
     if item is None:
         return Place(DONE, idle_days=idle_days)
     if opens is not None:
         return Place(WAITS, waits_until=opens, idle_days=idle_days)
     return Place(CAN_GO_ON, idle_days=idle_days, is_late=idle_days >= LATE_DAYS)
+
+
+def _last_sign(running: Sitting) -> datetime:
+    """When the last events of an open sitting arrived, or when it began."""
+    batches = ActivityBatch.objects.filter(image__project=running.item.sheet_id)
+    arrived: datetime | None = batches.aggregate(last=Max("received_at"))["last"]
+    return max(running.begun_at, arrived or running.begun_at)
 
 
 def _checks(participant: Participant) -> list[Checks]:

@@ -7,7 +7,7 @@ protocol does not know is left to the authors, by name.
 from collections.abc import Sequence
 
 from labeling.studies.models import Study
-from labeling.studies.protocol.documents import FrozenProtocol
+from labeling.studies.protocol.documents import Conduct, FrozenProtocol
 from labeling.studies.protocol.upgrades import upgraded
 
 AUTHORS = "For the authors."
@@ -94,10 +94,15 @@ def _sampling(protocol: FrozenProtocol) -> Sequence[str]:
     cells = sum(field["reference_cells"] for field in measured)
     return [
         f"{readers} readers; {len(measured)} measured items with {cells} reference cells.",
-        f"Unit: {UNITS[conduct['unit']]}.",
+        f"Unit: {UNITS[conduct['unit']]}.{_time_box(conduct)}",
         f"Sets of the arms are alike by {protocol['strata']}.",
         protocol.get("size_justification", "") or f"Justification of the size: {AUTHORS.lower()}",
     ]
+
+
+def _time_box(conduct: Conduct) -> str:
+    minutes = conduct.get("time_box_minutes")
+    return f" The clock ends a field after {minutes} min of sitting." if minutes else ""
 
 
 def _outcomes(protocol: FrozenProtocol) -> Sequence[str]:

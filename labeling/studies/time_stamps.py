@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from asn1crypto import cms, core, tsp
 from cryptography.exceptions import InvalidSignature
@@ -76,15 +77,25 @@ def stamp_protocol(study: Study) -> Study:
         raise WrongState(_("no time-stamping authority is set on this server (TIME_STAMP_URL)"))
     if not study.protocol_sha256:
         raise WrongState(_("a draft has no protocol yet; freeze it first"))
+    if study.stamp_token is not None:
+        raise WrongState(_("the protocol has a time stamp already"))
     asked = question_of(study.protocol_sha256)
     stamp = checked(ask(settings.TIME_STAMP_URL, asked.der), asked)  # outside the transaction: it waits for others
     with transaction.atomic():
         study = Study.objects.select_for_update().get(pk=study.pk)
         if study.stamp_token is not None:
             raise WrongState(_("the protocol has a time stamp already"))
-        study.stamp_token, study.stamped_at, study.stamped_by = stamp.token, stamp.at, settings.TIME_STAMP_URL
+        study.stamp_token, study.stamped_at = stamp.token, stamp.at
+        study.stamped_by = public_part(settings.TIME_STAMP_URL)[:200]  # as the column holds
         study.save(update_fields=["stamp_token", "stamped_at", "stamped_by"])
     return study
+
+
+def public_part(address: str) -> str:
+    """An address without what may be a secret of the operator: it stands on pages and in bundles that are published."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def question_of(sha256: str) -> Question:
@@ -105,7 +116,7 @@ def ask(address: str, question: bytes) -> bytes:
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise NoTimeStamp(
             _("the time-stamping authority {address} gave no answer ({error}); try again later").format(
-                address=address, error=error
+                address=public_part(address), error=error
             )
         ) from error
     if len(content) > MOST_BYTES:

@@ -144,6 +144,8 @@ def test_how_a_moment_of_a_recording_may_be_written(text, seconds):
         (b"image,begun,ended\na.png,1,2\na.png,9,8", "line 3"),
         (b"image,begun,ended\na.png,soon,8", "line 2"),
         (b"image,begun,ended\na.png,0,9999999", "line 2"),
+        (b"image,begun,ended\n\na.png,9,8", "line 3"),  # an empty line is a line
+        (b"image,begun,ended\ra.png,1,2\r", "no CSV"),
     ],
 )
 def test_a_table_of_times_that_cannot_be_right_is_declined_by_line(table, says):

@@ -89,6 +89,8 @@ def test_the_board_says_where_each_reader_is_and_who_is_late(study):
     assert place_of(reader).where == "can go on"
     item = services.open_item(participant=reader, item_id=services.next_item(reader)[0].pk)
     assert place_of(reader).where == "is reading now"
+    crashed = place_of(reader, now + timedelta(days=9))  # the sitting is open still: nobody came back to close it
+    assert (crashed.where, crashed.idle_days, crashed.is_late) == ("can go on", 8, True)
     services.pause(participant=reader, item_id=item.pk)
     later = place_of(reader, now + timedelta(days=9))
     assert (later.where, later.idle_days, later.is_late) == ("can go on", 8, True)

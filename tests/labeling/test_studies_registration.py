@@ -80,6 +80,11 @@ def test_an_authority_that_is_away_or_endless_has_a_sentence(authority):
         time_stamps.ask(authority.address, b"question")
 
 
+def test_what_may_be_a_secret_in_the_address_is_not_published():
+    address = "https://name:word@time.example.org:8443/tsr?key=secret#part"
+    assert time_stamps.public_part(address) == "https://time.example.org:8443/tsr"
+
+
 def test_the_setting_is_an_address_or_the_start_ends(monkeypatch):
     monkeypatch.setenv("TIME_STAMP_URL", "ftp://time.example.org")
     with pytest.raises(SystemExit, match="TIME_STAMP_URL is no address"):

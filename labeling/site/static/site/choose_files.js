@@ -84,8 +84,10 @@ document.addEventListener("drop", async (event) => {
   add([...files.flat(), ...loose], holdsFolder);
 });
 document.addEventListener("paste", (event) => {
+  // Into a field for text goes text: other programs put a picture of it beside it.
+  const isText = event.target.matches?.("textarea, input:not([type=file])");
   const files = [...(event.clipboardData?.files ?? [])];
-  if (!files.length) return;
+  if (isText || !files.length) return;
   event.preventDefault();
   add(files, false);
 });

@@ -27,5 +27,7 @@ if (clock) {
     if (left > 0) setTimeout(show, 250);
     else document.getElementById("study-time-over").requestSubmit();
   };
-  show();
+  // Of a page that opens after the end, what is left in the browser is sent first: that needs the editor to be there.
+  if (document.readyState === "complete") show();
+  else window.addEventListener("load", show);
 }
