@@ -8,7 +8,7 @@ import urllib3
 
 from inference.reading.questions import About
 from inference.reading.types import Unreadable
-from labeling.images.remote_roots import CHUNK, Told, declined, is_root, key_of
+from labeling.images.remote_roots import CHUNK, Report, declined, is_root, key_of
 from labeling.server.slide_places import RemoteRoot
 
 
@@ -56,14 +56,14 @@ class HttpsSource:
         answer.drain_conn()
         return content
 
-    def copy(self, path: str, mark: str, target: IO[bytes], told: Told) -> None:
+    def copy(self, path: str, mark: str, target: IO[bytes], report: Report) -> None:
         answer = self._content(path, mark, {}, 200)
         done = 0
         try:
             for chunk in answer.stream(CHUNK):
                 target.write(chunk)
                 done += len(chunk)
-                told(done)
+                report(done)
         except urllib3.exceptions.HTTPError:
             raise Unreadable("storage_silent") from None
 

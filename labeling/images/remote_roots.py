@@ -18,13 +18,13 @@ CHUNK = 2**20
 GONE = {"404", "NoSuchKey", "NotFound"}
 CHANGED = {"412", "PreconditionFailed", "416", "InvalidRange"}  # of a shorter one the old end cannot be had
 DENIED = {"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
-Told = Callable[[int], None]  # bytes that have come
+Report = Callable[[int], None]  # bytes that have come
 
 
 class RemoteSource(Source, Protocol):
     """A storage that can also be copied from."""
 
-    def copy(self, path: str, mark: str, target: IO[bytes], told: Told) -> None:
+    def copy(self, path: str, mark: str, target: IO[bytes], report: Report) -> None:
         """Write the content that `mark` names into a file. Raises Unreadable."""
 
 

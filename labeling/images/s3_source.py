@@ -21,7 +21,7 @@ from botocore.exceptions import (
 
 from inference.reading.questions import About
 from inference.reading.types import Unreadable
-from labeling.images.remote_roots import CHUNK, Told, declined, is_root, key_of
+from labeling.images.remote_roots import CHUNK, Report, declined, is_root, key_of
 from labeling.server.object_storage import LIMITS
 from labeling.server.slide_places import RemoteRoot
 
@@ -82,13 +82,13 @@ class S3Source:
             raise Unreadable("storage_silent")
         return content
 
-    def copy(self, path: str, mark: str, target: IO[bytes], told: Told) -> None:
+    def copy(self, path: str, mark: str, target: IO[bytes], report: Report) -> None:
         body = self._get(path, mark)["Body"]
         done = 0
         while chunk := self._streamed(body.read, CHUNK):
             target.write(chunk)
             done += len(chunk)
-            told(done)
+            report(done)
 
     def _get(self, path: str, mark: str, **options: Any) -> Any:
         if mark:

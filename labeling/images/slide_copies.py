@@ -37,9 +37,9 @@ from labeling.server.slide_places import RemoteRoot
 KEPT_FREE = 2**30  # bytes of the disk that stay free
 PART = ".part"
 ROOM = "room"  # the lock of whoever makes room
-SAID_FOR = 30.0  # seconds for which a copy that failed is not begun again, and its reason is said
+REPORTED_FOR = 30.0  # seconds for which a copy that failed is not begun again, and its reason is said
 MOST_ROUNDS = 8  # a set leads from file to file (MRXS: index, then data)
-Told = Callable[[int, int], None]  # bytes that have come, of all
+Report = Callable[[int, int], None]  # bytes that have come, of all
 log = logging.getLogger(__name__)
 _failures: dict[str, tuple[float, Exception]] = {}  # key of a copy -> when it failed, and why
 
@@ -119,14 +119,14 @@ def forget(path: str, stamp: tuple[int, int]) -> None:
             _remove(folder)
 
 
-def made(copy: Copy, told: Told) -> Path:
+def made(copy: Copy, report: Report) -> Path:
     """The copy, made unless it is there. -> what a reader is given.
 
     Raises NoCopy, Unreadable.
     """
     with _turn(copy.key, waits=True):
         if not copy.is_there():
-            _make(copy, told)
+            _make(copy, report)
         os.utime(copy.folder)  # looked at now
     return copy.file
 
@@ -142,7 +142,7 @@ def begun(name: str, copy: Copy) -> Path:
         os.utime(copy.folder)
         return copy.file
     at, failure = _failures.get(copy.key, (0.0, None))
-    if failure is not None and time.monotonic() - at < SAID_FOR:
+    if failure is not None and time.monotonic() - at < REPORTED_FOR:
         raise failure.with_traceback(None)
     language = translation.get_language()
     threading.Thread(target=_make_in_background, args=(copy, language), daemon=True).start()
@@ -196,11 +196,11 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
 
 
-def _make(copy: Copy, told: Told) -> None:
+def _make(copy: Copy, report: Report) -> None:
     _remove(copy.part)
     copy.part.mkdir(mode=0o700)
     try:
-        _fetch_all(copy, told)
+        _fetch_all(copy, report)
         (copy.part / PART).unlink(missing_ok=True)
         copy.part.rename(copy.folder)
     except OSError as error:
@@ -211,7 +211,7 @@ def _make(copy: Copy, told: Told) -> None:
         shutil.rmtree(copy.part, ignore_errors=True)
 
 
-def _fetch_all(copy: Copy, told: Told) -> None:
+def _fetch_all(copy: Copy, report: Report) -> None:
     """The file, and the others that it leads to. Raises NoCopy, Unreadable, OSError."""
     done = 0
     missing = _first_files(copy)
@@ -221,15 +221,15 @@ def _fetch_all(copy: Copy, told: Told) -> None:
             _make_room(copy, total)
             (copy.part / PART).write_text(str(total))
         for path, about in missing.items():
-            _fetch(copy, path, about, partial(_tell, told, done, total))
+            _fetch(copy, path, about, partial(_tell, report, done, total))
             done += about.size
         missing = _further_files(copy)
         if not missing:
             return
 
 
-def _tell(told: Told, before: int, total: int, count: int) -> None:
-    told(before + count, total)
+def _tell(report: Report, before: int, total: int, count: int) -> None:
+    report(before + count, total)
 
 
 def _first_files(copy: Copy) -> dict[str, About]:
@@ -265,12 +265,12 @@ def _further_files(copy: Copy) -> dict[str, About]:
     return found
 
 
-def _fetch(copy: Copy, path: str, about: About, told: Callable[[int], None]) -> None:
+def _fetch(copy: Copy, path: str, about: About, report: Callable[[int], None]) -> None:
     folder = address(copy.place).rpartition("/")[0]
     target = copy.part / path.removeprefix(f"{folder}/")
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
-        copy.source.copy(path, about.mark, file, told)
+        copy.source.copy(path, about.mark, file, report)
     if target.stat().st_size != about.size:
         raise Unreadable("slide_changed")
 
@@ -286,15 +286,15 @@ def _make_room(copy: Copy, needed: int) -> None:
         )
         raise NoCopy(words.format(size=f"{needed / 2**30:.1f}", most=f"{most / 2**30:.1f}"))
     sizes = {one: _claimed(one) for one in copy.folder.parent.iterdir() if one.is_dir() and one != copy.part}
-    taken = sum(sizes.values())
+    in_use = sum(sizes.values())
     for folder in sorted(sizes, key=_looked_at):
-        if folder.suffix != PART and taken + needed <= most:
+        if folder.suffix != PART and in_use + needed <= most:
             continue
         with _turn(folder.stem, waits=False) as is_free:  # otherwise somebody is at it
             if is_free and folder.is_dir():
                 _remove(folder)
-                taken -= sizes[folder]
-    if taken + needed > most:
+                in_use -= sizes[folder]
+    if in_use + needed > most:
         words = _("other slides are being copied and take the room that copies may have here; try again later")
         raise NoCopy(words)
     if shutil.disk_usage(copy.folder.parent).free < needed - _bytes_below(copy.part) + KEPT_FREE:

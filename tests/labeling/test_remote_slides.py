@@ -319,9 +319,9 @@ def test_the_copy_is_made_with_progress(api, study, storage, trestle, monkeypatc
     words = []
     update = slide_copies._make
 
-    def watched(copy, told):
+    def watched(copy, report):
         def tell(done, total):
-            told(done, total)
+            report(done, total)
             job = Job.objects.get(project=study.project, kind=Job.Kind.READ)
             words.extend(outcome.words for outcome in item_outcomes(job))
 
@@ -372,10 +372,10 @@ def test_what_another_copies_at_the_same_time_counts_whole(storage, trestle, set
     begins, goes_on = threading.Event(), threading.Event()
     fetch = s3_source.S3Source.copy
 
-    def slow(self, path, mark, target, told):
+    def slow(self, path, mark, target, report):
         begins.set()
         assert goes_on.wait(60)
-        fetch(self, path, mark, target, told)
+        fetch(self, path, mark, target, report)
 
     monkeypatch.setattr(s3_source.S3Source, "copy", slow)
     with ThreadPoolExecutor(1) as other:
@@ -415,8 +415,8 @@ def test_a_slide_that_changes_while_it_is_copied_is_not_registered(api, study, s
     put(storage, "t.tif", trestle)
     make = slide_copies._make
 
-    def changed(copy, told):
-        make(copy, told)
+    def changed(copy, report):
+        make(copy, report)
         put(storage, "t.tif", trestle + b"new")
 
     monkeypatch.setattr(slide_copies, "_make", changed)
@@ -452,7 +452,7 @@ def test_a_slide_larger_than_all_copies_may_be_is_declined_with_the_setting(api,
 def test_a_disk_that_fills_leaves_no_half_copy(api, study, storage, trestle, monkeypatch):
     put(storage, "t.tif", trestle)
 
-    def full(self, path, mark, target, told):
+    def full(self, path, mark, target, report):
         target.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -338,12 +338,12 @@ def test_whoever_leads_is_told_by_mail_thirty_and_seven_days_before_and_on_the_l
     viewer = MembershipFactory(project=project, role="viewer").user
     change_terms(project=project, by=owner, retention_until=timezone.localdate() + timedelta(days=31))
     now = timezone.now()
-    told = []
+    counts = []
     for days in range(40):
         retention.recover(now + timedelta(days=days))
         retention.recover(now + timedelta(days=days))  # and another recovery process
-        told.append(len(reminders(owner)))
-    assert [day for day in range(1, 40) if told[day] > told[day - 1]] == [1, 24, 31] and told[-1] == 3
+        counts.append(len(reminders(owner)))
+    assert [day for day in range(1, 40) if counts[day] > counts[day - 1]] == [1, 24, 31] and counts[-1] == 3
     assert reminders(viewer) == []
     assert "1 image and all that is drawn on it" in reminders(owner)[0]
     digests.recover(timezone.now() + digests.GATHER + timedelta(seconds=1))
