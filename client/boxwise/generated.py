@@ -2629,7 +2629,7 @@ class RoundChanges(TypedDict):
     seed: "NotRequired[int | None]"
     device: "NotRequired[Literal['auto', 'cpu', 'gpu'] | None]"
     method: "NotRequired[Literal['boxcell', 'boxcell-points', 'cellboxify', 'des-sam', 'insta-sam', 'cfr-sam'] | None]"
-    prompter: "NotRequired[Literal['boxwise', 'grabcut', 'sam-vit-b', 'sam-vit-l', 'sam-vit-h', 'mobile-sam', 'sam2-tiny', 'sam2-small', 'sam2-base-plus', 'sam2-large', 'sam2.1-tiny', 'sam2.1-small', 'sam2.1-base-plus', 'sam2.1-large', 'medsam', 'micro-sam-vit-t', 'micro-sam-vit-b', 'micro-sam-vit-l'] | str | None]"
+    prompter: "NotRequired[Literal['boxwise', 'boxwise-sam', 'grabcut', 'sam-vit-b', 'sam-vit-l', 'sam-vit-h', 'mobile-sam', 'sam2-tiny', 'sam2-small', 'sam2-base-plus', 'sam2-large', 'sam2.1-tiny', 'sam2.1-small', 'sam2.1-base-plus', 'sam2.1-large', 'medsam', 'micro-sam-vit-t', 'micro-sam-vit-b', 'micro-sam-vit-l'] | str | None]"
 
 
 class RoundConfiguration(TypedDict):
@@ -5037,6 +5037,7 @@ class Operations:
         method: Literal["boxcell", "boxcell-points", "cellboxify", "des-sam", "insta-sam", "cfr-sam"] | None = None,
         prompter: Literal[
             "boxwise",
+            "boxwise-sam",
             "grabcut",
             "sam-vit-b",
             "sam-vit-l",

@@ -6330,6 +6330,7 @@ export interface components {
       prompter?:
         | (
             | "boxwise"
+            | "boxwise-sam"
             | "grabcut"
             | "sam-vit-b"
             | "sam-vit-l"
@@ -13274,6 +13275,7 @@ export interface operations {
         prompter?:
           | (
               | "boxwise"
+              | "boxwise-sam"
               | "grabcut"
               | "sam-vit-b"
               | "sam-vit-l"
