@@ -111,6 +111,7 @@ def elsewhere(owner, made, *, classes=("nucleus",)):
     return project, add_image(project=project, name="same.png", content=png_of(made.rgb), synthetic=True)
 
 
+@pytest.mark.timeout(900)  # two rounds, and the fusion is compiled where it was not yet
 def test_a_round_goes_elsewhere_and_proposes_there_what_it_proposed_here(owner, sent, tmp_path):
     project = small_project(owner)
     RoundPolicy.objects.create(project=project, data_licence="CC0")
