@@ -110,7 +110,7 @@ def _without_tables(content: bytes) -> bytes:
                     )
                 kept.writestr(member.filename, given.read(member))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise Invalid(_("this is no zip that can be read: {error}").format(error=error), field="archive") from error
+        raise Invalid(_("this is not a readable zip: {error}").format(error=error), field="archive") from error
     return out.getvalue()
 
 

@@ -155,7 +155,7 @@ def test_a_table_of_times_that_cannot_be_right_is_declined_by_line(table, says):
 
 def test_what_does_not_fit_the_study_is_declined_and_leaves_nothing(study, tmp_path):
     given = {"study": study, "name": "elsewhere", "times": None, "reason": "r", "by": study.created_by}
-    with pytest.raises(Invalid, match="no zip"):
+    with pytest.raises(Invalid, match="not a readable zip"):
         import_files(content=b"text", **given)
     stranger = packed(study, "labelstudio", tmp_path).replace(b"field", b"other")
     with pytest.raises(Invalid):

@@ -132,7 +132,7 @@ def test_a_file_of_version_3_without_types_groups_or_flags_is_read():
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"no zip", "no zip"),
+        (b"no zip", "not a readable zip"),
         (zipped(("a.txt", b"", at(0))), "1 to 1000 LabelMe files, not 0"),
         (zipped(("a.json", b"{}", at(0))), r"a\.json is not a LabelMe file"),
         (zipped(("a.json", labelme(shapes=[shape([[1e9, 0], [0, 0], [0, 1]])]), at(0))), "not a LabelMe file"),
