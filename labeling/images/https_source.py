@@ -8,7 +8,7 @@ import urllib3
 
 from inference.reading.questions import About
 from inference.reading.types import Unreadable
-from labeling.images.remote_roots import CHUNK, Report, declined, is_root, key_of
+from labeling.images.storage_answers import CHUNK, Report, declined, is_root, key_of
 from labeling.server.slide_places import RemoteRoot
 
 

@@ -21,7 +21,7 @@ from botocore.exceptions import (
 
 from inference.reading.questions import About
 from inference.reading.types import Unreadable
-from labeling.images.remote_roots import CHUNK, Report, declined, is_root, key_of
+from labeling.images.storage_answers import CHUNK, Report, declined, is_root, key_of
 from labeling.server.object_storage import LIMITS
 from labeling.server.slide_places import RemoteRoot
 

@@ -30,8 +30,9 @@ from inference.reading import sets
 from inference.reading.questions import About
 from inference.reading.ranges import address, stamp
 from inference.reading.types import Unreadable
-from labeling.images.remote_roots import RemoteSource, source_of_root
-from labeling.images.slides import SlideProblem
+from labeling.images.remote_roots import source_of_root
+from labeling.images.slide_problems import SlideProblem
+from labeling.images.storage_answers import RemoteSource
 from labeling.server.slide_places import RemoteRoot
 
 KEPT_FREE = 2**30  # bytes of the disk that stay free

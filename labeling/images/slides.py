@@ -24,6 +24,7 @@ from labeling.errors import Invalid, LabelingError
 from labeling.images import planes, remote_roots, slide_roots
 from labeling.images.models import Image, SlideFile, originals_storage
 from labeling.images.sentences import sentence
+from labeling.images.slide_problems import SlideProblem
 from labeling.server.slide_places import RemoteRoot
 
 OTHER_MARKS = (b"ZISRAWFILE", b"PK\x03\x04")
@@ -32,13 +33,6 @@ MOST_UNPACKED = 16 * 2**30  # bytes
 CLEANED = "cleaned"  # folder of a de-identified slide, inside its own
 STORED = "slides"  # folder in the storage of originals
 COPIED = "copied"  # in a slide's info: it lies in a storage and is read from a whole copy
-
-
-class SlideProblem(LabelingError):
-    """The pixels of a slide cannot be shown at the moment: its file is gone, has changed or cannot be decoded."""
-
-    code = "slide_problem"
-    status = 503
 
 
 class IsSlide(LabelingError):
