@@ -71,7 +71,8 @@ def test_before_the_lock_the_report_is_progress_and_nothing_by_arm(study):
     page = page_text(client.get(reverse("study-report", args=[study.pk])))
     assert "Results by arm are hidden until the study is locked" in page
     cells = '<td class="is-figure">1</td> <td class="is-figure">1</td> <td class="is-figure">8</td>'
-    assert f'<th scope="row">P01</th> {cells}' in page.replace("  ", " ")  # one of two was practice
+    (row,) = re.findall(r'<th scope="row">P01</th>.*?</tr>', page.replace("  ", " "))
+    assert cells in row  # one of two was practice
     for arm in study.arms.all():
         assert arm.name not in page.replace(study.name, "")
     assert "reduction" not in page and "Dice" not in page
