@@ -67,7 +67,7 @@ def test_two_clicks_are_one_job_and_other_settings_are_another(owner, sent):
 def test_nobody_fills_the_queue(owner):
     for number in range(services.MOST_ACTIVE[Job.Kind.EXPORT]):
         asked(owner, number=number)
-    with pytest.raises(services.TooManyJobs, match="5 jobs"):
+    with pytest.raises(services.TooManyJobs, match="5 running jobs"):
         asked(owner)
 
 

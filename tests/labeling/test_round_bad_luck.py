@@ -229,4 +229,4 @@ def test_pace_tells_units_a_second_and_what_is_left():
     stage.usage = {"made": 2, "seconds": 8.0}  # of the second worker alone
     assert pace_of(stage, now) == Pace("0.250 images/s", 2 * left, now + 2 * left)
     stage.kind = "detector"
-    assert pace_of(stage, now).words == "4 s an epoch"
+    assert pace_of(stage, now).words == "4 s per epoch"

@@ -9,7 +9,7 @@ from labeling.server.secret_files import SECRETS
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 LISTED = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]{2,})=", re.MULTILINE)
-READERS = {"required", "flag", "number", "words", "networks", "get", "secret"}
+READERS = {"required", "flag", "number", "words", "networks", "get", "secret", "web_address"}
 # Read, and no setting of somebody who keeps a server.
 NOT_LISTED = {
     "BOXWISE_PROCESS": "which process this is; set by whoever starts it",

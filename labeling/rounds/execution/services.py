@@ -136,7 +136,7 @@ def start_next(project_id: int) -> Round | None:
 def move(round_: Round, state: Round.State) -> None:
     """Change the state of a round; the caller holds its row. Raises WrongState for a move that is not legal."""
     if state not in Round.MOVES[Round.State(round_.state)]:
-        words = _("round {n} is {state} and cannot become {other}")
+        words = _("round {n} is “{state}” and cannot become “{other}”")
         raise about_round(WrongState, words, round_, state=_(round_.get_state_display()), other=_(state.label))
     round_.state = state
     round_.finished_at = timezone.now() if state not in Round.ACTIVE else None

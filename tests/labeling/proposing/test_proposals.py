@@ -329,7 +329,7 @@ def test_what_proposing_would_be_is_said_before_it_is_started(image, owner):
     assert answer["estimate"]["low"] <= answer["estimate"]["high"]
     finished_job(image, owner)
     again = client.get(reverse("proposal-before", args=[image.project_id]), {"image": image.pk}).json()
-    assert "By 1 image" in again["estimate"]["source"]
+    assert "from 1 image" in again["estimate"]["source"]
 
 
 def test_a_job_says_how_far_it_is_and_what_it_proposed(image, owner):
