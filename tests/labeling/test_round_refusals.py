@@ -42,7 +42,7 @@ def current(study):
 DECLINED = [
     ("cancel-round", "round-cancel", in_state("published"), "round {n} is published already"),
     ("cancel-round", "round-cancel", in_state("failed"), "round {n} is failed already"),
-    ("retry-round", "round-retry", in_state("published"), "round {n} is “published” and cannot become “waiting for a worker”"),
+    ("retry-round", "round-retry", in_state("published"), "round {n} is “published” and cannot become “waiting"),
     ("promote-round", "round-promote", in_state("running"), "round {n} is running; only a finished round"),
     ("promote-round", "round-promote", current, "the proposals of round {n} are the current ones already"),
     ("tune-round", "round-tuning", in_state("cancelled"), "round {n} is cancelled; settings are tried on"),
