@@ -13,29 +13,43 @@ function words(name, places) {
   return form.dataset[name].replace(/\{(\w+)\}/g, (_all, key) => places[key]);
 }
 
-/** How many files the form has, how large they are together, and how many of a folder were left out. */
-function say(leftOut = 0) {
+/** How many files the form has, how large they are together, how many of a folder were left out, and what could not be
+ * read, by name. */
+function say(leftOut = 0, unreadable = []) {
   const files = [...input.files];
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
   const places = { n: files.length, mib: (bytes / 2 ** 20).toFixed(1) };
   const sentences = files.length ? [words("chosen", places)] : [];
   if (leftOut) sentences.push(words("leftOut", { n: leftOut }));
+  if (unreadable.length)
+    sentences.push(words("unreadable", { names: unreadable.join(", ") }));
   said.textContent = sentences.join(". ");
 }
 
-/** Add files to those that are chosen already. Of `many` files those that are no images are left out. */
-function add(files, many) {
+/** Add files to those that are chosen already. Of `many` files those that are no images are left out.
+ * unreadable: names of others that could not be read */
+function add(files, many, unreadable = []) {
   const taken = many ? files.filter(isImage) : files;
   const all = new DataTransfer();
   for (const file of [...input.files, ...taken]) all.items.add(file);
   input.files = all.files;
   input.dispatchEvent(new Event("change", { bubbles: true }));
-  say(files.length - taken.length);
+  say(files.length - taken.length, unreadable);
   input.scrollIntoView({ block: "center" });
 }
 
-/** All files of an entry, which is a file or a folder of entries. A folder tells its entries a hundred at a time. */
-async function filesOf(entry) {
+/** All files of an entry, which is a file or a folder of entries; what cannot be read goes by its name into
+ * `unreadable`, and the others are kept. A folder tells its entries a hundred at a time. */
+async function filesOf(entry, unreadable) {
+  try {
+    return await readable(entry, unreadable);
+  } catch {
+    unreadable.push(entry.name);
+    return [];
+  }
+}
+
+async function readable(entry, unreadable) {
   if (entry.isFile)
     return [await new Promise((done, fail) => entry.file(done, fail))];
   const reader = entry.createReader();
@@ -45,7 +59,7 @@ async function filesOf(entry) {
       reader.readEntries(done, fail),
     );
     if (!some.length) return found;
-    for (const one of some) found.push(...(await filesOf(one)));
+    for (const one of some) found.push(...(await filesOf(one, unreadable)));
   }
 }
 
@@ -80,8 +94,11 @@ document.addEventListener("drop", async (event) => {
     .filter((entry) => entry !== null);
   const loose = entries.length ? [] : [...event.dataTransfer.files]; // not from a disk
   const holdsFolder = entries.some((entry) => entry.isDirectory);
-  const files = await Promise.all(entries.map(filesOf));
-  add([...files.flat(), ...loose], holdsFolder);
+  const unreadable = [];
+  const files = await Promise.all(
+    entries.map((entry) => filesOf(entry, unreadable)),
+  );
+  add([...files.flat(), ...loose], holdsFolder, unreadable);
 });
 document.addEventListener("paste", (event) => {
   // Into a field for text goes text: other programs put a picture of it beside it.
