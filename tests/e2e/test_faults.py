@@ -22,12 +22,12 @@ import pytest
 
 from tests.e2e.test_disasters import PROJECT, Annotator, call, state_of_log
 from tests.factories import png
+from tests.followers import follow
 from tests.labeling.operations import cell, effect, operation
 from tests.running import Running, own_boxwise, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 FOLLOWERS = 1000
-PATIENCE = 240  # seconds for all of them
 MIB = 2**20
 
 
@@ -144,38 +144,6 @@ def test_an_emptied_broker_costs_time_and_no_work(house: Running, given: dict[st
 
 
 # -- a thousand readers who come back
-
-
-async def follow(port: int, token: str, layer: str, count: int) -> list[Any]:
-    """Open streams, 100 at a time, each read until its first event. -> (reader, writer) of each."""
-    door = asyncio.Semaphore(100)
-    last: list[str] = []
-    request = (
-        f"GET /api/v1/layers/{layer}/feed/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-        f"Authorization: Token {token}\r\nAccept: text/event-stream\r\n\r\n"
-    )
-
-    until = time.monotonic() + PATIENCE
-
-    async def one() -> Any:
-        async with door:
-            while time.monotonic() < until:
-                try:
-                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                    writer.write(request.encode())
-                    head = await asyncio.wait_for(reader.readline(), 60)
-                    if b" 200 " not in head:
-                        raise OSError(head)
-                    while b'"seq"' not in (line := await asyncio.wait_for(reader.readline(), 60)):
-                        if not line:
-                            raise OSError("the stream has ended")
-                    return reader, writer
-                except (OSError, TimeoutError) as error:
-                    last.append(repr(error))
-                    await asyncio.sleep(0.2)
-            raise AssertionError(f"no stream within {PATIENCE} s: {last[-3:]}")
-
-    return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
 async def reconnect(house: Running, given: dict[str, Any]) -> float:

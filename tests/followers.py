@@ -1,4 +1,6 @@
-"""Live followers: how long after a stroke was sent everybody who looks on has heard of it. Part of `make load`."""
+"""Live followers: many open streams at once, and how long after a stroke was sent everybody who looks on has heard of
+it. Nothing here needs Django, since `make load` runs without.
+"""
 
 import asyncio
 import http.client
@@ -11,13 +13,45 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.test_faults import follow
 from tests.labeling.operations import cell, effect, operation
 from tests.running import Running
 
 A_SECOND = 20  # operations, over all layers
 LAYERS = 50
 GRACE = 3.0  # seconds for the last one to arrive
+PATIENCE = 240  # seconds for all streams to open
+
+
+async def follow(port: int, token: str, layer: str, count: int) -> list[Any]:
+    """Open streams, 100 at a time, each read until its first event. -> (reader, writer) of each."""
+    door = asyncio.Semaphore(100)
+    last: list[str] = []
+    request = (
+        f"GET /api/v1/layers/{layer}/feed/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Token {token}\r\nAccept: text/event-stream\r\n\r\n"
+    )
+
+    until = time.monotonic() + PATIENCE
+
+    async def one() -> Any:
+        async with door:
+            while time.monotonic() < until:
+                try:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.write(request.encode())
+                    head = await asyncio.wait_for(reader.readline(), 60)
+                    if b" 200 " not in head:
+                        raise OSError(head)
+                    while b'"seq"' not in (line := await asyncio.wait_for(reader.readline(), 60)):
+                        if not line:
+                            raise OSError("the stream has ended")
+                    return reader, writer
+                except (OSError, TimeoutError) as error:
+                    last.append(repr(error))
+                    await asyncio.sleep(0.2)
+            raise AssertionError(f"no stream within {PATIENCE} s: {last[-3:]}")
+
+    return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
 @dataclass
